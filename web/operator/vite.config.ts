@@ -1,0 +1,15 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  base: '/portal/',
+  plugins: [react()],
+  build: { target: 'es2022', sourcemap: false },
+  server: {
+    host: '127.0.0.1',
+    proxy: {
+      '/api': 'http://127.0.0.1:8080',
+      '/rt': { target: 'ws://127.0.0.1:8080', ws: true },
+    },
+  },
+});
