@@ -1,0 +1,1 @@
+//! Conversations: order, durability, delivery, receipts, recovery.

@@ -1,0 +1,1 @@
+//! REST: identity, consultations, callbacks, clients, operators, files.

@@ -1,0 +1,1 @@
+//! Who is reachable: device leases, operator statuses, watchers.

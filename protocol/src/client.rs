@@ -1,0 +1,493 @@
+//! Frames of the realtime protocol, `/rt/v1`.
+//!
+//! A client sends `{"id": 7, "type": "chat.send", "data": {...}}`; the answer is
+//! `{"re": 7, "type": "chat.ack", "data": {...}}` or an `error` with the same
+//! `re`. Frames without `re` are events. The first frame is `hello`, answered by
+//! `welcome`; nothing else is accepted before it. An unknown frame or field gets
+//! a typed error and the connection stays.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use ts_rs::TS;
+
+use crate::domain::{
+    CallMedia, CallSubject, CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus,
+    QualityLevel, TimestampMs,
+};
+use crate::ids::{
+    CallId, ClientMessageId, ConnectionId, ConversationId, FileId, PersonId, SessionId,
+};
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", content = "data")]
+#[ts(export, export_to = "realtime.ts")]
+pub enum ClientFrame {
+    #[serde(rename = "hello")]
+    Hello(Hello),
+    /// A fresh access token for the running session, before the old one expires.
+    #[serde(rename = "auth.refresh")]
+    AuthRefresh(AuthRefresh),
+    #[serde(rename = "ping")]
+    Ping(Empty),
+    #[serde(rename = "chat.open")]
+    ChatOpen(ChatOpen),
+    #[serde(rename = "chat.close")]
+    ChatClose(ChatClose),
+    #[serde(rename = "chat.send")]
+    ChatSend(ChatSend),
+    #[serde(rename = "chat.fetch")]
+    ChatFetch(ChatFetch),
+    #[serde(rename = "chat.receipt")]
+    ChatReceipt(ChatReceipt),
+    #[serde(rename = "chat.typing")]
+    ChatTyping(ChatTyping),
+    #[serde(rename = "presence.set")]
+    PresenceSet(PresenceSet),
+    #[serde(rename = "presence.watch")]
+    PresenceWatch(PresenceWatch),
+    #[serde(rename = "call.start")]
+    CallStart(CallStart),
+    /// Callee, while it rings: connects media early; nothing flows before the accept.
+    #[serde(rename = "call.prepare")]
+    CallPrepare(CallOffer),
+    #[serde(rename = "call.accept")]
+    CallAccept(CallAccept),
+    #[serde(rename = "call.decline")]
+    CallDecline(CallRef),
+    /// Ends a call, or cancels one that still rings.
+    #[serde(rename = "call.hang_up")]
+    CallHangUp(CallRef),
+    /// A later offer: more slots, or an ICE restart.
+    #[serde(rename = "call.offer")]
+    CallOffer(CallOffer),
+    #[serde(rename = "call.media")]
+    CallMedia(CallMediaChange),
+    /// The receiver's own measurement, for the call record and metrics.
+    #[serde(rename = "call.report")]
+    CallReport(CallReport),
+}
+
+/// What the server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", content = "data")]
+#[ts(export, export_to = "realtime.ts")]
+pub enum ServerFrame {
+    #[serde(rename = "welcome")]
+    Welcome(Box<Welcome>),
+    #[serde(rename = "ok")]
+    Ok(Empty),
+    #[serde(rename = "pong")]
+    Pong(Empty),
+    #[serde(rename = "error")]
+    Error(ErrorFrame),
+    #[serde(rename = "chat.state")]
+    ChatState(ChatState),
+    #[serde(rename = "chat.ack")]
+    ChatAck(ChatAck),
+    #[serde(rename = "chat.page")]
+    ChatPage(ChatPage),
+    #[serde(rename = "chat.message")]
+    ChatMessage(ChatMessage),
+    /// The conversation's newest seq; a client that is behind fetches.
+    #[serde(rename = "chat.head")]
+    ChatHead(ChatHead),
+    #[serde(rename = "chat.receipt")]
+    ChatReceipt(ReceiptView),
+    #[serde(rename = "chat.typing")]
+    ChatTyping(TypingView),
+    /// Something in a list changed: fetch it again.
+    #[serde(rename = "changed")]
+    Changed(Changed),
+    #[serde(rename = "presence")]
+    Presence(PresenceView),
+    /// Answer to `call.start`.
+    #[serde(rename = "call.started")]
+    CallStarted(CallStarted),
+    /// Answer to `call.prepare`, `call.accept` with an offer, and `call.offer`.
+    #[serde(rename = "call.answer")]
+    CallAnswer(CallAnswer),
+    #[serde(rename = "call.incoming")]
+    CallIncoming(CallUpdate),
+    #[serde(rename = "call.updated")]
+    CallUpdated(CallUpdate),
+    #[serde(rename = "call.slots")]
+    CallSlots(CallSlots),
+    /// The relay needs more receive slots: send `call.offer` with at least this
+    /// many video m-lines.
+    #[serde(rename = "call.offer_needed")]
+    CallOfferNeeded(CallOfferNeeded),
+    #[serde(rename = "call.quality")]
+    CallQuality(CallQuality),
+}
+
+/// A payload without fields: `{}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export, export_to = "realtime.ts")]
+#[serde(deny_unknown_fields)]
+#[ts(type = "Record<string, never>")]
+pub struct Empty {}
+
+macro_rules! payloads {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty),* $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+        #[ts(export, export_to = "realtime.ts")]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$fmeta])* pub $field: $type),* }
+    )+};
+}
+
+payloads! {
+    pub struct Hello {
+        /// [`crate::PROTOCOL_VERSION`].
+        pub protocol: u16,
+        /// Access token, a JWT.
+        pub token: String,
+        /// Stable per installed app or browser profile; at most 64 characters.
+        pub device: String,
+        /// The connection that this one continues, if any: the server ends it at once.
+        #[serde(default)]
+        pub previous: Option<ConnectionId>,
+    }
+    pub struct AuthRefresh { pub token: String }
+    /// Subscribes this connection to a conversation's events. Answered by
+    /// `chat.state`; the position is read before the subscription's first event.
+    pub struct ChatOpen { pub conversation: ConversationId }
+    pub struct ChatClose { pub conversation: ConversationId }
+    pub struct ChatSend {
+        pub conversation: ConversationId,
+        pub client_message_id: ClientMessageId,
+        pub body: SendBody,
+    }
+    /// Messages with `seq > after_seq` ascending, or the last ones with
+    /// `seq < before_seq`; without either, the newest. Pages are ascending by seq.
+    pub struct ChatFetch {
+        pub conversation: ConversationId,
+        #[serde(default)]
+        #[ts(type = "number | null")]
+        pub after_seq: Option<i64>,
+        #[serde(default)]
+        #[ts(type = "number | null")]
+        pub before_seq: Option<i64>,
+        /// 1 to 200.
+        pub limit: u16,
+    }
+    /// High-water marks; a mark never moves back.
+    pub struct ChatReceipt {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub delivered_seq: i64,
+        #[ts(type = "number")]
+        pub read_seq: i64,
+    }
+    /// Expires by itself after 6 s without a renewal.
+    pub struct ChatTyping { pub conversation: ConversationId, pub typing: bool }
+    pub struct PresenceSet { pub status: PresenceStatus }
+    /// Replaces the connection's watch list.
+    pub struct PresenceWatch { pub people: Vec<PersonId> }
+    /// Rings the other side. The offer carries one send-and-receive audio and one
+    /// send-and-receive video m-line, whether or not the camera is on.
+    pub struct CallStart {
+        pub subject: CallSubject,
+        pub media: CallMedia,
+        pub state: MediaState,
+        /// SDP offer.
+        pub sdp: String,
+    }
+    pub struct CallRef { pub call: CallId }
+    pub struct CallOffer { pub call: CallId, pub sdp: String }
+    pub struct CallAccept {
+        pub call: CallId,
+        pub state: MediaState,
+        /// An offer, when the client did not prepare while it rang. Answered by
+        /// `call.answer`, otherwise by `ok`.
+        #[serde(default)]
+        pub sdp: Option<String>,
+    }
+    pub struct CallMediaChange { pub call: CallId, pub state: MediaState }
+    pub struct CallReport {
+        pub call: CallId,
+        /// Milliseconds from the accept to the first decoded remote frame, once.
+        #[serde(default)]
+        pub first_frame_ms: Option<u32>,
+        /// Of received audio, 0 to 100.
+        #[serde(default)]
+        pub loss_percent: Option<f32>,
+        #[serde(default)]
+        pub rtt_ms: Option<f32>,
+        #[serde(default)]
+        pub jitter_ms: Option<f32>,
+        /// Freezes of remote video since the last report.
+        #[serde(default)]
+        pub freezes: Option<u32>,
+    }
+    pub struct Welcome {
+        pub protocol: u16,
+        pub connection: ConnectionId,
+        pub session: SessionId,
+        pub person: PersonId,
+        pub kind: PersonKind,
+        pub server_time: TimestampMs,
+        /// The server pings at this interval and closes after two without an answer.
+        pub heartbeat_ms: u32,
+        pub ice_servers: Vec<IceServer>,
+        /// Calls that ring for, or hold, this person.
+        pub calls: Vec<CallView>,
+        /// The patient's own conversation. Operators open theirs by `chat.open`.
+        pub conversation: Option<ConversationId>,
+        pub limits: Limits,
+    }
+    /// `RTCIceServer` of WebRTC.
+    pub struct IceServer {
+        pub urls: Vec<String>,
+        #[serde(default)]
+        pub username: Option<String>,
+        #[serde(default)]
+        pub credential: Option<String>,
+    }
+    /// Bounds that a client should know before it runs into them.
+    pub struct Limits {
+        /// Characters of one text message.
+        pub message_characters: u32,
+        /// Bytes of one uploaded file.
+        #[ts(type = "number")]
+        pub file_bytes: u64,
+        /// Seconds a call rings.
+        pub ring_seconds: u32,
+    }
+    pub struct ErrorFrame {
+        pub code: ErrorCode,
+        /// English, for developers; interfaces translate the code.
+        pub message: String,
+        #[serde(default)]
+        pub retry_after_ms: Option<u32>,
+    }
+    pub struct ChatState {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub head_seq: i64,
+        /// Everybody's marks, the reader's own among them.
+        pub receipts: Vec<ReceiptView>,
+    }
+    pub struct ChatAck {
+        pub conversation: ConversationId,
+        pub client_message_id: ClientMessageId,
+        #[ts(type = "number")]
+        pub seq: i64,
+        pub sent_at: TimestampMs,
+    }
+    pub struct ChatPage {
+        pub conversation: ConversationId,
+        pub messages: Vec<Message>,
+        #[ts(type = "number")]
+        pub head_seq: i64,
+        /// More exist in the direction that was asked for.
+        pub has_more: bool,
+    }
+    pub struct ChatMessage { pub conversation: ConversationId, pub message: Message }
+    pub struct ChatHead {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub head_seq: i64,
+    }
+    pub struct ReceiptView {
+        pub conversation: ConversationId,
+        pub person: PersonId,
+        pub kind: PersonKind,
+        #[ts(type = "number")]
+        pub delivered_seq: i64,
+        #[ts(type = "number")]
+        pub read_seq: i64,
+    }
+    pub struct TypingView {
+        pub conversation: ConversationId,
+        pub person: PersonId,
+        pub name: String,
+        pub typing: bool,
+    }
+    pub struct Changed { pub topic: Topic, pub id: String }
+    pub struct PresenceView { pub people: Vec<PersonPresence> }
+    pub struct PersonPresence {
+        pub person: PersonId,
+        pub status: PresenceStatus,
+        #[serde(default)]
+        pub last_seen: Option<TimestampMs>,
+    }
+    pub struct CallStarted { pub call: CallView, pub sdp: String }
+    pub struct CallAnswer { pub call: CallId, pub sdp: String }
+    pub struct CallUpdate { pub call: CallView }
+    pub struct CallSlots { pub call: CallId, pub slots: Vec<MediaSlot> }
+    pub struct CallOfferNeeded { pub call: CallId, pub video_slots: u8 }
+    pub struct CallQuality { pub call: CallId, pub person: PersonId, pub level: QualityLevel }
+}
+
+/// What a client may write. A file is uploaded first, then sent by id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[ts(export, export_to = "realtime.ts")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SendBody {
+    Text {
+        text: String,
+    },
+    File {
+        file: FileId,
+        caption: String,
+    },
+    /// Operators only.
+    Note {
+        text: String,
+    },
+}
+
+/// Lists that a `changed` event can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[ts(export, export_to = "realtime.ts")]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    Consultations,
+    Callbacks,
+    Operators,
+    Patient,
+}
+
+/// Errors of the realtime protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[ts(export, export_to = "realtime.ts")]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not JSON, not an envelope, an unknown field or a wrong type.
+    BadFrame,
+    UnknownFrame,
+    ProtocolVersion,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    /// The state does not allow it (any more): the call has ended, the consultation is closed.
+    Conflict,
+    TooLarge,
+    RateLimited,
+    Busy,
+    /// A part of the house is away; try again.
+    Unavailable,
+    Internal,
+}
+
+/// A client frame with its correlation id, before its type is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(default)]
+    id: Option<u32>,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// A parsed client frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// Echoed as `re` in the answer.
+    pub id: Option<u32>,
+    pub frame: ClientFrame,
+}
+
+/// Why a client frame could not be read. `id` is set when at least the envelope was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct BadFrame {
+    pub id: Option<u32>,
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+impl ClientFrame {
+    /// Every `type` a client may send.
+    pub const TYPES: [&'static str; 19] = [
+        "hello",
+        "auth.refresh",
+        "ping",
+        "chat.open",
+        "chat.close",
+        "chat.send",
+        "chat.fetch",
+        "chat.receipt",
+        "chat.typing",
+        "presence.set",
+        "presence.watch",
+        "call.start",
+        "call.prepare",
+        "call.accept",
+        "call.decline",
+        "call.hang_up",
+        "call.offer",
+        "call.media",
+        "call.report",
+    ];
+
+    /// Reads one text frame.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadFrame`] for anything that is not the documented shape,
+    /// [`ErrorCode::UnknownFrame`] for a `type` this version does not know.
+    pub fn parse(text: &str) -> Result<Incoming, BadFrame> {
+        let bad = |id, code, message: String| BadFrame { id, code, message };
+        let envelope: Envelope<'_> = serde_json::from_str(text)
+            .map_err(|error| bad(None, ErrorCode::BadFrame, error.to_string()))?;
+        let Envelope { id, kind, data } = envelope;
+        if !Self::TYPES.contains(&kind.as_str()) {
+            return Err(bad(id, ErrorCode::UnknownFrame, "unknown frame type".to_owned()));
+        }
+        let data = data.map_or("{}", RawValue::get);
+        // `kind` is one of our own literals here, so it needs no escaping.
+        let whole = format!(r#"{{"type":"{kind}","data":{data}}}"#);
+        let frame = serde_json::from_str(&whole)
+            .map_err(|error| bad(id, ErrorCode::BadFrame, error.to_string()))?;
+        Ok(Incoming { id, frame })
+    }
+}
+
+/// A server frame with the id of the request it answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<u32>,
+    #[serde(flatten)]
+    pub frame: ServerFrame,
+}
+
+impl Outgoing {
+    pub const fn event(frame: ServerFrame) -> Self {
+        Self { re: None, frame }
+    }
+
+    pub const fn reply(re: Option<u32>, frame: ServerFrame) -> Self {
+        Self { re, frame }
+    }
+
+    /// The frame as JSON text.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("server frames have string keys and finite numbers")
+    }
+}
+
+/// WebSocket close codes, from the private range of RFC 6455, section 7.4.2.
+pub mod close {
+    /// The hello was missing, late or malformed.
+    pub const BAD_HELLO: u16 = 4000;
+    /// The token is missing, expired or not ours: get a new one, then reconnect.
+    pub const UNAUTHENTICATED: u16 = 4001;
+    /// The session was ended: sign in again.
+    pub const SESSION_REVOKED: u16 = 4002;
+    /// This client speaks a protocol version the server does not.
+    pub const PROTOCOL_VERSION: u16 = 4003;
+    /// The client did not read fast enough: reconnect and resume.
+    pub const SLOW_CONSUMER: u16 = 4008;
+    /// Too many frames: reconnect after a pause.
+    pub const RATE_LIMITED: u16 = 4009;
+    /// The server stops: reconnect after a random part of a second.
+    pub const DRAINING: u16 = 4010;
+    /// Continued by a newer connection of the same device.
+    pub const REPLACED: u16 = 4011;
+}

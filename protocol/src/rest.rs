@@ -1,0 +1,335 @@
+//! Bodies of `/api/v1`. Errors are RFC 9457 problem details, [`Problem`].
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::{
+    CallbackState, ConsultationState, FileView, PersonKind, PresenceStatus, Role, TimestampMs,
+};
+use crate::ids::{CallbackId, ConsultationId, ConversationId, PersonId, SessionId};
+
+macro_rules! bodies {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty),* $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+        pub struct $name { $($(#[$fmeta])* pub $field: $type),* }
+    )+};
+}
+
+bodies! {
+    /// RFC 9457 problem details, `application/problem+json`.
+    #[derive(Debug)]
+    pub struct Problem {
+        /// A relative URI that names the kind of problem, as `/problems/already-claimed`.
+        #[serde(rename = "type")]
+        pub kind: String,
+        pub title: String,
+        pub status: u16,
+        /// English, for developers; interfaces translate `type`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub detail: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub retry_after_s: Option<u32>,
+        /// For `already-claimed` and `already-taken`: who has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub holder: Option<PersonName>,
+        /// For `invalid-body`: the field at fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub field: Option<String>,
+        /// For wrong codes: tries left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tries_left: Option<u32>,
+    }
+    #[derive(Debug)]
+    pub struct PersonName { pub id: PersonId, pub name: String }
+
+    /// Brand and public settings; needs no sign-in.
+    #[derive(Debug)]
+    pub struct Brand {
+        pub name: String,
+        /// CSS colours by token: `brand`, `brand-strong`, `brand-soft`, `sidebar`.
+        pub colors: std::collections::BTreeMap<String, String>,
+        /// A data or relative URL; absent means the built-in mark.
+        pub logo_url: Option<String>,
+        pub support_phone: Option<String>,
+        /// Demo data are loaded: pages may show demo hints.
+        pub demo: bool,
+        /// Largest upload, bytes.
+        pub max_file_bytes: u64,
+        /// Longest text message, characters.
+        pub max_message_characters: u32,
+    }
+
+    pub struct CodeRequest {
+        /// E.164 with or without spaces, brackets and dashes.
+        pub phone: String,
+    }
+    pub struct CodeSent {
+        pub expires_in_s: u32,
+        pub resend_after_s: u32,
+        /// In demo mode only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub demo_code: Option<String>,
+    }
+    pub struct CodeVerify {
+        pub phone: String,
+        /// Six digits.
+        pub code: String,
+        /// Stable per browser profile or installed app; at most 64 characters.
+        pub device: String,
+    }
+    pub struct PasswordLogin { pub email: String, pub password: String, pub device: String }
+    pub struct TokenResponse {
+        /// JWT for `Authorization: Bearer` and the realtime hello. The refresh token
+        /// travels in an HttpOnly cookie.
+        pub access_token: String,
+        pub expires_in_s: u32,
+        pub me: Me,
+    }
+    /// The signed-in person.
+    pub struct Me {
+        pub id: PersonId,
+        pub kind: PersonKind,
+        pub session: SessionId,
+        pub name: String,
+        /// Patients.
+        pub phone: Option<String>,
+        pub conversation: Option<ConversationId>,
+        pub birth_date: Option<String>,
+        pub city: Option<String>,
+        /// IANA name.
+        pub time_zone: Option<String>,
+        /// A patient who has not yet said their name.
+        pub needs_profile: bool,
+        /// Operators.
+        pub email: Option<String>,
+        pub role: Option<Role>,
+        pub specialty: Option<Specialty>,
+    }
+    /// Absent fields stay as they are.
+    pub struct MeUpdate {
+        #[serde(default)]
+        pub name: Option<String>,
+        /// `YYYY-MM-DD`.
+        #[serde(default)]
+        pub birth_date: Option<String>,
+        #[serde(default)]
+        pub city: Option<String>,
+        #[serde(default)]
+        pub time_zone: Option<String>,
+    }
+    pub struct DeviceSession {
+        pub id: SessionId,
+        pub user_agent: String,
+        pub created_at: TimestampMs,
+        pub last_used_at: TimestampMs,
+        pub current: bool,
+    }
+    #[derive(Debug)]
+    pub struct Specialty {
+        /// Stable code, as `cardiology`.
+        pub code: String,
+        /// Name of the field: Терапия / Therapy.
+        pub name_ru: String,
+        pub name_en: String,
+        /// Name of the doctor: Терапевт / General practitioner.
+        pub doctor_ru: String,
+        pub doctor_en: String,
+    }
+
+    /// The patient's start page.
+    pub struct PatientHome {
+        pub conversation: ConversationId,
+        /// Operators who can answer now.
+        pub doctors_online: u32,
+        /// Median seconds from question to claim over recent consultations.
+        pub typical_wait_s: Option<u32>,
+        /// Waiting or active.
+        pub open: Option<ConsultationSummary>,
+        /// The last closed one.
+        pub last: Option<ConsultationSummary>,
+        /// New or in progress.
+        pub callback: Option<Callback>,
+        pub unread: u32,
+    }
+
+    pub struct PatientBrief {
+        pub id: PersonId,
+        pub name: String,
+        /// Whole years, when the birth date is known.
+        pub age: Option<i32>,
+    }
+    pub struct OperatorBrief {
+        pub id: PersonId,
+        pub name: String,
+        pub specialty: Option<Specialty>,
+    }
+    pub struct LastMessage {
+        pub seq: i64,
+        pub sent_at: TimestampMs,
+        pub from: Option<PersonKind>,
+        /// `text`, `file`, `note` or `system`.
+        pub kind: String,
+        /// At most 140 characters of text, or the file's name.
+        pub preview: String,
+    }
+    pub struct ConsultationSummary {
+        pub id: ConsultationId,
+        /// What people say on the phone: № 10 482.
+        pub number: i64,
+        pub state: ConsultationState,
+        pub conversation: ConversationId,
+        pub patient: PatientBrief,
+        pub operator: Option<OperatorBrief>,
+        pub specialty: Option<Specialty>,
+        pub opened_at: TimestampMs,
+        /// Start of the present wait (a transfer to the queue restarts it).
+        pub waiting_since: Option<TimestampMs>,
+        pub claimed_at: Option<TimestampMs>,
+        pub closed_at: Option<TimestampMs>,
+        /// Conclusion given at closing.
+        pub summary: Option<String>,
+        pub last_message: Option<LastMessage>,
+        /// Messages of the other side that the reader has not read.
+        pub unread: u32,
+        /// Position in the queue, from 1, while waiting.
+        pub queue_position: Option<u32>,
+    }
+    pub struct ConsultationPage {
+        pub items: Vec<ConsultationSummary>,
+        /// Pass as `after` for the next page; absent at the end.
+        pub next: Option<String>,
+        /// Totals for the tabs of the desk.
+        pub counts: ConsultationCounts,
+    }
+    pub struct ConsultationCounts { pub waiting: u32, pub mine: u32, pub active: u32 }
+    pub struct ConsultationClose {
+        /// Conclusion for the patient; may be empty.
+        pub summary: String,
+    }
+    /// To one operator, or back to the queue (of a specialty).
+    pub struct ConsultationTransfer {
+        #[serde(default)]
+        pub operator: Option<PersonId>,
+        #[serde(default)]
+        pub specialty: Option<String>,
+    }
+    /// The wish of a waiting patient: which doctor they would like.
+    pub struct ConsultationOpen {
+        #[serde(default)]
+        pub specialty: Option<String>,
+    }
+
+    pub struct Callback {
+        pub id: CallbackId,
+        pub state: CallbackState,
+        pub conversation: ConversationId,
+        pub patient: PatientBrief,
+        pub phone: String,
+        pub reason: String,
+        /// Absent: as soon as possible.
+        pub call_at: Option<TimestampMs>,
+        /// The patient's zone, IANA name.
+        pub time_zone: Option<String>,
+        pub created_at: TimestampMs,
+        pub operator: Option<OperatorBrief>,
+        pub taken_at: Option<TimestampMs>,
+        pub finished_at: Option<TimestampMs>,
+        pub attempts: Vec<CallbackAttempt>,
+        /// Past its time (or past 10 minutes, for as soon as possible) and not done.
+        pub overdue: bool,
+    }
+    pub struct CallbackAttempt {
+        pub at: TimestampMs,
+        pub operator_name: String,
+        /// `hung_up` is a talk; anything else is a failed attempt.
+        pub outcome: crate::domain::EndReason,
+        pub duration_s: i64,
+    }
+    pub struct CallbackCreate {
+        /// 1 to 500 characters.
+        pub reason: String,
+        #[serde(default)]
+        pub call_at: Option<TimestampMs>,
+    }
+    pub struct CallbackPage {
+        pub items: Vec<Callback>,
+        pub next: Option<String>,
+        pub counts: CallbackCounts,
+    }
+    pub struct CallbackCounts { pub new: u32, pub in_progress: u32, pub overdue: u32 }
+
+    /// The patient as the desk's card shows them.
+    pub struct PatientCard {
+        pub id: PersonId,
+        pub name: String,
+        pub phone: String,
+        pub birth_date: Option<String>,
+        pub age: Option<i32>,
+        pub city: Option<String>,
+        pub time_zone: Option<String>,
+        pub conversation: ConversationId,
+        pub registered_at: TimestampMs,
+        pub history: Vec<HistoryItem>,
+        /// Newest first, at most 50.
+        pub files: Vec<PatientFile>,
+    }
+    pub struct PatientFile { pub file: FileView, pub uploaded_at: TimestampMs }
+    pub struct HistoryItem {
+        /// `consultation`, `callback` or `call`.
+        pub kind: String,
+        pub id: String,
+        pub at: TimestampMs,
+        pub operator: Option<OperatorBrief>,
+        /// State of the item, or the call's end reason.
+        pub state: String,
+        /// Of calls.
+        pub duration_s: Option<i64>,
+        /// `audio` or `video`, of calls.
+        pub media: Option<String>,
+    }
+    pub struct PatientPage { pub items: Vec<PatientListItem>, pub next: Option<String> }
+    pub struct PatientListItem {
+        pub id: PersonId,
+        pub name: String,
+        pub phone: String,
+        pub age: Option<i32>,
+        pub city: Option<String>,
+        pub conversation: ConversationId,
+        pub last_contact_at: Option<TimestampMs>,
+        pub consultations: u32,
+    }
+
+    pub struct Operator {
+        pub id: PersonId,
+        pub name: String,
+        pub email: String,
+        pub role: Role,
+        pub specialty: Option<Specialty>,
+        pub disabled: bool,
+        pub presence: PresenceStatus,
+        /// Consultations held now.
+        pub active: u32,
+    }
+    pub struct OperatorCreate {
+        pub name: String,
+        pub email: String,
+        /// 10 to 200 characters.
+        pub password: String,
+        pub role: Role,
+        #[serde(default)]
+        pub specialty: Option<String>,
+    }
+    pub struct OperatorUpdate {
+        #[serde(default)]
+        pub name: Option<String>,
+        #[serde(default)]
+        pub role: Option<Role>,
+        #[serde(default)]
+        pub specialty: Option<String>,
+        #[serde(default)]
+        pub disabled: Option<bool>,
+        #[serde(default)]
+        pub password: Option<String>,
+    }
+}

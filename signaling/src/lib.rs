@@ -1,0 +1,1 @@
+//! The front door: WebSocket sessions, the call state machine, room placement.
