@@ -1,0 +1,191 @@
+/** What the SDK shows to an interface: immutable snapshots and items. */
+import type {
+  CallParty,
+  CallView,
+  ClientMessageId,
+  ConsultationId,
+  ConversationId,
+  EndReason,
+  ErrorCode,
+  MediaState,
+  MessageBody,
+  PersonId,
+  PersonKind,
+  QualityLevel,
+  TypingView,
+  Welcome,
+} from './generated/realtime';
+import type { Me } from './rest-types';
+
+/** A framework-free observable; fits `useSyncExternalStore` as it is. */
+export interface Observable<T> {
+  subscribe(listener: () => void): () => void;
+  /** The same object until something changes. */
+  getSnapshot(): T;
+}
+
+export type SessionState =
+  | { status: 'restoring' }
+  | { status: 'signed_out'; reason: 'fresh' | 'signed_out' | 'ended' }
+  /** `offline`: the person is known from an earlier visit but the server could not be asked yet. */
+  | { status: 'signed_in'; me: Me; offline: boolean };
+
+export interface RealtimeState {
+  status: 'stopped' | 'connecting' | 'online' | 'waiting' | 'replaced';
+  welcome: Welcome | null;
+  /** When the next attempt is due, epoch ms, while `waiting`. */
+  retryAt: number | null;
+}
+
+/** Codes of the protocol and of the transport itself. */
+export type RealtimeErrorCode = ErrorCode | 'timeout' | 'disconnected';
+
+export type MessageState =
+  /** Of own messages: not sent because there is no connection; being sent; refused. */
+  | 'waiting'
+  | 'sending'
+  | 'failed'
+  /** Of own messages: in the conversation; reached the other side; read there. */
+  | 'sent'
+  | 'delivered'
+  | 'read'
+  /** Of others' and the system's messages. */
+  | 'received';
+
+/** A file that is chosen but not yet a message. */
+export interface PendingFile {
+  kind: 'pending_file';
+  name: string;
+  mediaType: string;
+  sizeBytes: number;
+  /** An object URL of an image, valid while the item is shown. */
+  previewUrl: string | null;
+  caption: string;
+  /** 0 to 1 while it uploads. */
+  progress: number | null;
+}
+
+/** One row of a conversation, from the server or still in the outbox. */
+export interface ChatItem {
+  /** Stable from the first keystroke to the acknowledged message. */
+  key: string;
+  /** Absent while in the outbox. */
+  seq: number | null;
+  clientMessageId: ClientMessageId | null;
+  own: boolean;
+  sender: PersonId | null;
+  senderName: string | null;
+  senderKind: PersonKind | null;
+  /** Epoch ms; the time of writing while in the outbox. */
+  sentAt: number;
+  consultation: ConsultationId | null;
+  body: MessageBody | PendingFile;
+  state: MessageState;
+  /** Why it failed, as a code of the protocol or a problem kind. */
+  error: string | null;
+}
+
+export interface ConversationSnapshot {
+  id: ConversationId;
+  /** `cached`: shown from this device; the server has not answered yet. */
+  status: 'loading' | 'cached' | 'ready' | 'forbidden';
+  /** In order, without gaps; the outbox last. */
+  items: readonly ChatItem[];
+  hasOlder: boolean;
+  loadingOlder: boolean;
+  headSeq: number;
+  /** The reader's own read mark. */
+  readSeq: number;
+  /** Marks of the other side. */
+  deliveredByOthersSeq: number;
+  readByOthersSeq: number;
+  /** Messages of others after the reader's mark. */
+  unread: number;
+  typing: readonly TypingView[];
+}
+
+/** What a client is doing with a call. */
+export type CallPhase =
+  /** The own call is being prepared: permission, offer. */
+  | 'starting'
+  | 'outgoing'
+  | 'incoming'
+  | 'connecting'
+  | 'active'
+  | 'ended';
+
+export type CallProblem =
+  | 'microphone_denied'
+  | 'camera_denied'
+  | 'microphone_missing'
+  | 'camera_missing'
+  | 'device_busy'
+  | 'screen_denied'
+  | 'unsupported';
+
+/** How a call ended for this client. */
+export type CallEnding = EndReason | 'answered_elsewhere' | 'not_started';
+
+export interface CallSnapshot {
+  phase: CallPhase;
+  role: 'caller' | 'callee';
+  /** Absent while `starting`. */
+  view: CallView | null;
+  self: CallParty | null;
+  peer: CallParty | null;
+  /** What is sent now. */
+  media: MediaState;
+  wantsVideo: boolean;
+  local: { camera: MediaStream | null; screen: MediaStream | null };
+  /** Remote sound is played by the SDK; `audio` is there for meters. */
+  remote: { audio: MediaStream | null; camera: MediaStream | null; screen: MediaStream | null };
+  /** Own connection, the worse of the local measure and the relay's. */
+  quality: QualityLevel;
+  peerQuality: QualityLevel;
+  /** The own media path is being repaired. */
+  reconnecting: boolean;
+  canFlip: boolean;
+  facing: 'user' | 'environment';
+  /** Why a device is not sending; cleared by the next success. */
+  problem: CallProblem | null;
+  /** Epoch ms. */
+  acceptedAt: number | null;
+  ended: CallEnding | null;
+  /** The person has to press once before the browser plays sound. */
+  soundBlocked: boolean;
+}
+
+/** Moments of a call, epoch ms with fractions, for the join benchmark. */
+export interface CallTimeline {
+  /** The accept was pressed here, or its news arrived here. */
+  accepted?: number;
+  iceConnected?: number;
+  dtlsConnected?: number;
+  firstPacket?: number;
+  /** The last packet of the first shown frame arrived. */
+  firstKeyframe?: number;
+  /** The first remote frame was decoded and handed to the screen. */
+  firstFrame?: number;
+}
+
+/** Selected numbers of `getStats`, both directions. */
+export interface CallStats {
+  framesDecoded: number;
+  frameWidth: number;
+  frameHeight: number;
+  framesSent: number;
+  /** Sum over received audio, as WebRTC defines it. */
+  totalAudioEnergy: number;
+  audioPacketsReceived: number;
+  videoPacketsReceived: number;
+  packetsLost: number;
+  rttMs: number | null;
+  iceState: RTCIceConnectionState | null;
+}
+
+export interface CallDevices {
+  microphones: MediaDeviceInfo[];
+  cameras: MediaDeviceInfo[];
+  speakers: MediaDeviceInfo[];
+  selected: { microphone: string | null; camera: string | null; speaker: string | null };
+}
