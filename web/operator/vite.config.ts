@@ -1,15 +1,19 @@
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+// `npm run dev` talks to a house started by `make run`.
+const house = 'http://127.0.0.1:8080';
 
 export default defineConfig({
   base: '/portal/',
   plugins: [react()],
-  build: { target: 'es2022', sourcemap: false },
+  build: { chunkSizeWarningLimit: 900 },
   server: {
     host: '127.0.0.1',
     proxy: {
-      '/api': 'http://127.0.0.1:8080',
-      '/rt': { target: 'ws://127.0.0.1:8080', ws: true },
+      '/api': { target: house },
+      '/rt': { target: house, ws: true },
     },
   },
+  test: { environment: 'jsdom' },
 });

@@ -1,0 +1,34 @@
+/** Numbers, sizes and phones as people read them. */
+import type { Translate } from './time';
+import { formatLocale } from './time';
+
+const THIN_SPACE = '\u202f';
+
+/** `10 482`, with a thin space that does not break. */
+export function wholeNumber(value: number): string {
+  return String(Math.trunc(value)).replace(/\B(?=(\d{3})+(?!\d))/g, THIN_SPACE);
+}
+
+/** `+7 900 000-00-24` for Russian numbers, threes for the rest. */
+export function phone(e164: string): string {
+  const russian = /^\+7(\d{3})(\d{3})(\d{2})(\d{2})$/.exec(e164);
+  if (russian) {
+    const [, area, first, second, third] = russian;
+    return `+7 ${area} ${first}-${second}-${third}`;
+  }
+  return e164;
+}
+
+/** `1,4 МБ`. */
+export function fileSize(bytes: number, language: string, t: Translate): string {
+  const units = ['bytes', 'kilobytes', 'megabytes', 'gigabytes'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit >= 2 && value < 10 ? 1 : 0;
+  const text = new Intl.NumberFormat(formatLocale(language), { maximumFractionDigits: digits });
+  return t(`size.${units[unit]}`, { value: text.format(value) });
+}
