@@ -1,0 +1,216 @@
+//! The configuration: defaults, then a TOML file, then `HOUSECALL_*` variables
+//! (`HOUSECALL_SERVER__LISTEN`), then the command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use housecall_platform::telemetry::LogFormat;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Everything a process can be told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) bus: BusConfig,
+    pub(crate) log: Log,
+    pub(crate) limits: Limits,
+    pub(crate) crm_api: housecall_crm_api::Config,
+    pub(crate) signaling: housecall_signaling::Config,
+    pub(crate) chat_router: housecall_chat_router::Config,
+    pub(crate) presence: housecall_presence::Config,
+    pub(crate) sfu: housecall_sfu::Config,
+}
+
+/// `[server]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) private_listen: SocketAddr,
+    pub(crate) public_origins: Vec<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) demo: bool,
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            private_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_origins: Vec::new(),
+            data_dir: PathBuf::from("var"),
+            demo: false,
+            drain_seconds: 10,
+        }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: Option<SecretString>,
+    pub(crate) max_connections: usize,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, max_connections: 32 }
+    }
+}
+
+/// `[bus]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BusConfig {
+    pub(crate) nats_url: Option<String>,
+}
+
+/// `[log]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info,str0m=warn".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) max_message_characters: u32,
+    pub(crate) max_file_bytes: u64,
+    pub(crate) open_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_message_characters: 4000, max_file_bytes: 25 * 1024 * 1024, open_files: 100_000 }
+    }
+}
+
+const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment what you change.
+# Any of them can be given in the environment too: HOUSECALL_SERVER__LISTEN, and so on.
+
+[server]
+# Public listener: the web apps, REST and WebSocket. Put a TLS proxy in front of
+# it, or browsers on other machines will refuse the camera.
+#listen = "127.0.0.1:8080"
+# Private listener: /metrics, /healthz, /readyz. Keep it off the internet.
+#private_listen = "127.0.0.1:8081"
+# Origins browsers may come from, as "https://clinic.example". Empty means the
+# public listener itself, by address and as localhost.
+#public_origins = []
+# Directory for the private database and uploaded files.
+#data_dir = "var"
+# Fill an empty database with demo people and show demo hints. Never in production.
+#demo = false
+# Seconds to finish what is under way when told to stop.
+#drain_seconds = 10
+
+[database]
+# postgres://user:password@host/database. Absent (and DATABASE_URL unset too): a
+# private PostgreSQL in the data directory.
+#url = "postgres://housecall@localhost/housecall"
+# Connections at most, for all services of this process together.
+#max_connections = 32
+
+[bus]
+# nats://host:4222. Absent: services meet inside this process, so it must run all roles.
+#nats_url = "nats://127.0.0.1:4222"
+
+[log]
+# As RUST_LOG: "info", "warn,housecall_sfu=debug".
+#filter = "info,str0m=warn"
+# "text" for people, "json" for collectors.
+#format = "text"
+
+[limits]
+# Longest text of one message, characters.
+#max_message_characters = 4000
+# Largest uploaded file, bytes.
+#max_file_bytes = 26214400
+# Open files to ask the system for; every connection takes one.
+#open_files = 100000
+"#;
+
+/// The whole commented sample: ours and every service's own section.
+pub(crate) fn sample() -> String {
+    [
+        SAMPLE,
+        housecall_crm_api::Config::SAMPLE,
+        housecall_signaling::Config::SAMPLE,
+        housecall_chat_router::Config::SAMPLE,
+        housecall_presence::Config::SAMPLE,
+        housecall_sfu::Config::SAMPLE,
+    ]
+    .map(str::trim_end)
+    .join("\n\n")
+        + "\n"
+}
+
+/// Reads the configuration. Without `file`, `housecall.toml` in the working
+/// directory is read when it is there.
+pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    if let Some(path) = file {
+        anyhow::ensure!(path.exists(), "the configuration file {} does not exist", path.display());
+    }
+    let path = file.unwrap_or(Path::new("housecall.toml"));
+    let mut config: Config = Figment::new()
+        .merge(Toml::file_exact(path))
+        .merge(Env::prefixed("HOUSECALL_").ignore(&["CONFIG", "DEMO"]).split("__"))
+        .extract()
+        .context("the configuration cannot be read")?;
+    if config.database.url.is_none() {
+        config.database.url = std::env::var("DATABASE_URL").ok().map(SecretString::from);
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_valid_and_says_the_defaults() {
+        // An optional setting's commented line is an example, not its default.
+        let examples = ["url = ", "nats_url = "];
+        let uncommented: String = SAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting)
+                    if !setting.starts_with(' ')
+                        && !examples.iter().any(|e| setting.starts_with(e)) =>
+                {
+                    setting
+                }
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let config: Config = Figment::from(Toml::string(&uncommented)).extract().unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+        let whole: Result<Config, _> = Figment::from(Toml::string(&sample())).extract();
+        whole.unwrap();
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        let read: Result<Config, _> =
+            Figment::from(Toml::string("[server]\nlisten_on = 1")).extract();
+        assert!(read.unwrap_err().to_string().contains("listen_on"));
+    }
+}

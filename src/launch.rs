@@ -1,0 +1,324 @@
+//! Start, serve, drain.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use housecall_crm_api::admin::NewOperator;
+use housecall_platform::bus::Bus;
+use housecall_platform::service::{Context, Running, Settings};
+use housecall_platform::token::Verifier;
+use housecall_platform::{postgres, telemetry};
+use housecall_protocol::NodeId;
+use housecall_protocol::cluster::subject;
+use nix::fcntl::{Flock, FlockArg};
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli;
+use crate::config::{self, Config};
+use crate::database::{self, OpenDatabase};
+use crate::http::{self, Readiness};
+use crate::roles::Role;
+use crate::{demo, limits, web_apps};
+
+/// `housecall serve`.
+pub(crate) fn serve(arguments: &cli::Serve) -> anyhow::Result<()> {
+    let config = configure(arguments)?;
+    telemetry::init_logs(&config.log.filter, config.log.format);
+    limits::raise_open_files(config.limits.open_files);
+    let roles = Role::selected(&arguments.roles);
+    if config.bus.nats_url.is_none() && !arguments.roles.is_empty() {
+        bail!(
+            "a subset of roles needs a bus to reach the others: set bus.nats_url (HOUSECALL_BUS__NATS_URL)"
+        );
+    }
+    runtime()?.block_on(run(config, roles))
+}
+
+/// `housecall admin migrate`.
+pub(crate) fn migrate(location: &cli::Location) -> anyhow::Result<()> {
+    with_database(location, |_, _| async { Ok(()) })
+}
+
+/// `housecall admin create-operator`.
+pub(crate) fn create_operator(arguments: &cli::CreateOperator) -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password).context("the password cannot be read")?;
+    let operator = NewOperator {
+        name: arguments.name.clone(),
+        email: arguments.email.clone(),
+        role: arguments.role.clone(),
+        specialty: arguments.specialty.clone(),
+        password: SecretString::from(password.trim_end_matches(['\r', '\n']).to_owned()),
+    };
+    with_database(&arguments.location, |pool, _| async move {
+        let id = housecall_crm_api::admin::create_operator(&pool, operator).await?;
+        println!("created operator {id}");
+        Ok(())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
+}
+
+fn with_database<F, Fut>(location: &cli::Location, work: F) -> anyhow::Result<()>
+where
+    F: FnOnce(postgres::Pool, Config) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let arguments = cli::Serve {
+        location: cli::Location {
+            config: location.config.clone(),
+            data_dir: location.data_dir.clone(),
+        },
+        ..cli::Serve::default()
+    };
+    let config = configure(&arguments)?;
+    runtime()?.block_on(async {
+        let _lock = match config.database.url {
+            Some(_) => None,
+            None => Some(lock_data_dir(&config.server.data_dir)?),
+        };
+        let database = database::open(&config.database, &config.server.data_dir).await?;
+        let outcome = async {
+            database.migrate().await?;
+            work(database.pool.clone(), config).await
+        }
+        .await;
+        database.close().await;
+        outcome
+    })
+}
+
+/// The file and the environment, then the command line's own options.
+fn configure(arguments: &cli::Serve) -> anyhow::Result<Config> {
+    let mut config = config::load(arguments.location.config.as_deref())?;
+    if let Some(data_dir) = &arguments.location.data_dir {
+        config.server.data_dir.clone_from(data_dir);
+    }
+    if let Some(listen) = arguments.listen {
+        config.server.listen = listen;
+    }
+    if let Some(listen) = arguments.private_listen {
+        config.server.private_listen = listen;
+    }
+    if let Some(port) = arguments.media_port {
+        config.sfu.port_base = port;
+    }
+    config.server.demo |= arguments.demo;
+    Ok(config)
+}
+
+async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
+    // Addresses first: a busy port is told before anything else is touched.
+    let public = http::bind(config.server.listen, "--listen").await?;
+    let private = http::bind(config.server.private_listen, "--private-listen").await?;
+    let _lock = lock_data_dir(&config.server.data_dir)?;
+
+    let shutdown = CancellationToken::new();
+    let metrics = prometheus::Registry::new();
+    let ready = Readiness::default();
+    let private_router = http::private_router(metrics.clone(), ready.clone());
+    let private_address = private.local_addr()?;
+    // Health answers during a long start and during the drain too.
+    let health_stop = CancellationToken::new();
+    let health = tokio::spawn(http::serve(private, private_router, health_stop.clone()));
+
+    let database = open_database(&config, &roles).await?;
+    let public_address = public.local_addr()?;
+    let context = context(&config, public_address, &database, metrics, &shutdown).await?;
+    let started = start(&config, &context, &roles).await;
+    let House { router, running, demo_sign_ins } = match started {
+        Ok(house) => house,
+        Err(error) => {
+            shutdown.cancel();
+            close(database).await;
+            return Err(error);
+        }
+    };
+
+    // The listener stops with the services, so that WebSockets get their close
+    // frame from the gateway before the socket goes.
+    let server = tokio::spawn(http::serve(public, router, shutdown.clone()));
+    ready.set(true);
+    demo::announce(public_address, private_address, demo_sign_ins.as_ref());
+
+    stop_signal().await?;
+    println!("\nStopping.");
+    ready.set(false);
+    shutdown.cancel();
+    drain(&config, running, server).await;
+    context.bus.flush().await;
+    close(database).await;
+    health_stop.cancel();
+    // Joined for its end, not for its result: nobody reads health any more.
+    let _ = health.await;
+    Ok(())
+}
+
+struct House {
+    router: Router,
+    running: Vec<(Role, Running)>,
+    demo_sign_ins: Option<housecall_crm_api::demo::DemoSignIns>,
+}
+
+async fn open_database(config: &Config, roles: &[Role]) -> anyhow::Result<Option<OpenDatabase>> {
+    if !roles.iter().any(|role| role.needs_database()) {
+        return Ok(None);
+    }
+    let database = database::open(&config.database, &config.server.data_dir).await?;
+    database.migrate().await?;
+    Ok(Some(database))
+}
+
+async fn context(
+    config: &Config,
+    public: std::net::SocketAddr,
+    database: &Option<OpenDatabase>,
+    metrics: prometheus::Registry,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Context> {
+    let bus = match &config.bus.nats_url {
+        Some(url) => Bus::nats(url).await.context("the bus cannot be used")?,
+        None => Bus::local(),
+    };
+    let pool = match database {
+        Some(database) => database.pool.clone(),
+        None => postgres::pool(&SecretString::from("postgres://localhost/none"), 1)?,
+    };
+    Ok(Context {
+        node: NodeId::generate().0,
+        verifier: Verifier::new(bus.clone(), subject::IDENTITY_JWKS),
+        bus,
+        pool,
+        metrics,
+        settings: Arc::new(Settings {
+            public_origins: origins(config, public),
+            demo: config.server.demo,
+            max_message_characters: config.limits.max_message_characters,
+            max_file_bytes: config.limits.max_file_bytes,
+        }),
+        shutdown: shutdown.clone(),
+    })
+}
+
+fn origins(config: &Config, public: std::net::SocketAddr) -> Vec<String> {
+    if config.server.public_origins.is_empty() {
+        vec![format!("http://{public}"), format!("http://localhost:{}", public.port())]
+    } else {
+        config.server.public_origins.clone()
+    }
+}
+
+async fn start(config: &Config, context: &Context, roles: &[Role]) -> anyhow::Result<House> {
+    let mut router = Router::new();
+    let mut running = Vec::new();
+    for role in roles {
+        let mut service = start_role(*role, config, context)
+            .await
+            .with_context(|| format!("the {} service cannot start", role.name()))?;
+        router = router.merge(std::mem::take(&mut service.router));
+        running.push((*role, service));
+    }
+    let mut demo_sign_ins = None;
+    if roles.contains(&Role::CrmApi) {
+        router = router.merge(web_apps::router());
+        if config.server.demo {
+            demo_sign_ins =
+                Some(housecall_crm_api::demo::seed(context, &crm_config(config)).await?);
+        }
+    }
+    Ok(House { router: http::with_security_headers(router), running, demo_sign_ins })
+}
+
+async fn start_role(role: Role, config: &Config, context: &Context) -> anyhow::Result<Running> {
+    let context = context.clone();
+    Ok(match role {
+        Role::Presence => housecall_presence::start(context, config.presence.clone()).await?,
+        Role::ChatRouter => {
+            housecall_chat_router::start(context, config.chat_router.clone()).await?
+        }
+        Role::CrmApi => housecall_crm_api::start(context, crm_config(config)).await?,
+        Role::Sfu => housecall_sfu::start(context, config.sfu.clone()).await?,
+        Role::Signaling => housecall_signaling::start(context, config.signaling.clone()).await?,
+    })
+}
+
+/// Files live beside the database unless a place was configured.
+fn crm_config(config: &Config) -> housecall_crm_api::Config {
+    let mut crm = config.crm_api.clone();
+    if crm.files_dir.as_os_str().is_empty() {
+        crm.files_dir = config.server.data_dir.join("files");
+    }
+    crm
+}
+
+/// Two processes on one data directory would corrupt each other's view of it.
+fn lock_data_dir(data_dir: &Path) -> anyhow::Result<Flock<File>> {
+    let unusable = || {
+        format!(
+            "the data directory {} cannot be used; choose another with --data-dir, or mend its permissions",
+            data_dir.display()
+        )
+    };
+    fs::create_dir_all(data_dir).with_context(unusable)?;
+    let path: PathBuf = data_dir.join("lock");
+    let file = File::create(&path).with_context(unusable)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        anyhow::anyhow!(
+            "another Housecall runs on the data directory {}; stop it, or choose another with --data-dir",
+            data_dir.display()
+        )
+    })
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Waits for what is under way, at most the configured time. A second signal
+/// ends the wait.
+async fn drain(
+    config: &Config,
+    running: Vec<(Role, Running)>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+) {
+    let limit = Duration::from_secs(config.server.drain_seconds);
+    let all = async {
+        for (role, service) in running {
+            service.tasks.close();
+            service.tasks.wait().await;
+            tracing::debug!(role = role.name(), "drained");
+        }
+        if let Ok(Err(error)) = server.await {
+            tracing::warn!(%error, "public listener");
+        }
+    };
+    tokio::select! {
+        () = all => {}
+        () = tokio::time::sleep(limit) => tracing::warn!("the drain took too long; stopping anyway"),
+        _ = stop_signal() => tracing::warn!("told twice; stopping at once"),
+    }
+}
+
+async fn close(database: Option<OpenDatabase>) {
+    if let Some(database) = database {
+        database.close().await;
+    }
+}
