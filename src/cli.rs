@@ -68,7 +68,7 @@ pub(crate) struct Serve {
     #[arg(long, value_delimiter = ',', value_enum)]
     pub(crate) roles: Vec<Role>,
     /// Public listener, as 127.0.0.1:8080.
-    #[arg(long)]
+    #[arg(long, overrides_with = "listen")]
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// Private listener for metrics and health, as 127.0.0.1:8081.
     #[arg(long)]

@@ -171,7 +171,10 @@ pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
     let path = file.unwrap_or(Path::new("housecall.toml"));
     let mut config: Config = Figment::new()
         .merge(Toml::file_exact(path))
-        .merge(Env::prefixed("HOUSECALL_").ignore(&["CONFIG", "DEMO"]).split("__"))
+        .merge(
+            // Every setting is in a section; a name without one is not a setting.
+            Env::prefixed("HOUSECALL_").filter(|name| name.as_str().contains("__")).split("__"),
+        )
         .extract()
         .context("the configuration cannot be read")?;
     if config.database.url.is_none() {

@@ -1,0 +1,109 @@
+//! A realtime client that knows only the documented JSON.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use uuid::Uuid;
+
+use crate::house::House;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    next_id: u32,
+    events: VecDeque<Value>,
+    pub(crate) welcome: Value,
+}
+
+/// The connection ended.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl Client {
+    pub(crate) async fn connect(house: &House, token: &str) -> Self {
+        let url = house.public.replacen("http", "ws", 1) + "/rt/v1";
+        let (socket, _) = connect_async(url).await.unwrap();
+        let mut client = Self { socket, next_id: 0, events: VecDeque::new(), welcome: Value::Null };
+        let hello = json!({ "protocol": 1, "token": token, "device": Uuid::new_v4().to_string() });
+        client.welcome = client.request("hello", hello).await.unwrap();
+        assert_eq!(client.welcome["type"], "welcome", "{}", client.welcome);
+        client
+    }
+
+    /// Sends one frame and returns its id.
+    pub(crate) async fn send(&mut self, kind: &str, data: Value) -> Result<u32, Gone> {
+        self.next_id += 1;
+        let frame = json!({ "id": self.next_id, "type": kind, "data": data });
+        self.socket.send(Message::text(frame.to_string())).await.map_err(|_| Gone)?;
+        Ok(self.next_id)
+    }
+
+    /// The next frame, answer or event.
+    pub(crate) async fn next(&mut self) -> Result<Value, Gone> {
+        loop {
+            let message = tokio::time::timeout(ANSWER_LIMIT, self.socket.next())
+                .await
+                .expect("a frame within the limit");
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Sends a frame and waits for its answer; events are kept for [`Self::event`].
+    pub(crate) async fn request(&mut self, kind: &str, data: Value) -> Result<Value, Gone> {
+        let id = self.send(kind, data).await?;
+        loop {
+            let frame = self.next().await?;
+            if frame["re"] == id {
+                return Ok(frame);
+            }
+            self.events.push_back(frame);
+        }
+    }
+
+    /// The next event of this type.
+    pub(crate) async fn event(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = match self.events.pop_front() {
+                Some(frame) => frame,
+                None => self.next().await.expect("the connection stays"),
+            };
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// All messages of a conversation, by pages.
+    pub(crate) async fn history(&mut self, conversation: &str) -> Vec<Value> {
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |message| message["seq"].as_i64().unwrap());
+            let ask = json!({ "conversation": conversation, "after_seq": after, "limit": 200 });
+            let page = self.request("chat.fetch", ask).await.unwrap();
+            assert_eq!(page["type"], "chat.page", "{page}");
+            all.extend(page["data"]["messages"].as_array().unwrap().iter().cloned());
+            if page["data"]["has_more"] == false {
+                return all;
+            }
+        }
+    }
+}
+
+/// `chat.send` of a text.
+pub(crate) fn text(conversation: &str, client_message_id: Uuid, text: &str) -> Value {
+    json!({
+        "conversation": conversation,
+        "client_message_id": client_message_id,
+        "body": { "kind": "text", "text": text },
+    })
+}
