@@ -1,0 +1,86 @@
+// Chromium with a fake camera and microphone, and what is recorded of its pages.
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--auto-select-desktop-capture-source=Entire screen',
+  '--autoplay-policy=no-user-gesture-required',
+  '--disable-quic',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-gpu',
+];
+
+export const launchBrowser = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+  });
+
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+const DESKTOP = { viewport: { width: 1440, height: 900 } };
+
+// Keeps the page's peer connections and sockets where a test can look at them
+// and cut them. Runs before any script of the page.
+function keepConnections() {
+  window.__peers = [];
+  window.__sockets = [];
+  const Peer = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Peer {
+    constructor(...args) {
+      super(...args);
+      window.__peers.push(this);
+    }
+  };
+  const Socket = window.WebSocket;
+  window.WebSocket = class extends Socket {
+    constructor(...args) {
+      super(...args);
+      window.__sockets.push(this);
+    }
+  };
+}
+
+/**
+ * A person's browser: a context of its own with one page.
+ * @param {import('playwright-core').Browser} browser
+ * @param {{house: import('./house.mjs').House, device: 'phone' | 'desktop', locale?: string, theme?: 'light' | 'dark'}} options
+ */
+export async function openPerson(browser, { house, device, locale = 'ru-RU', theme = 'light' }) {
+  const context = await browser.newContext({
+    ...(device === 'phone' ? PHONE : DESKTOP),
+    locale,
+    timezoneId: 'Europe/Moscow',
+    colorScheme: theme,
+    baseURL: house.url,
+    permissions: ['camera', 'microphone', 'notifications'],
+  });
+  await context.addInitScript(keepConnections);
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const errors = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(`${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  return { context, page, errors };
+}
+
+/** Waits until `check` gives something true, and returns it. */
+export async function eventually(check, what, limitMs = 20_000) {
+  const end = performance.now() + limitMs;
+  let last;
+  for (;;) {
+    try {
+      last = await check();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) throw new Error(`never came true: ${what} (last: ${JSON.stringify(last)})`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,44 @@
+// What people do: sign in, ask, take, write, call.
+import { openPerson } from './browser.mjs';
+
+export const DEMO_PASSWORD = 'housecall-demo';
+
+const id = (name) => `[data-testid="${name}"]`;
+export const byTest = (page, name) => page.locator(`${id(name)}:visible`);
+
+/** A patient at phone size, signed in by the code that demo mode shows. */
+export async function patientSignsIn(browser, house, { phone, name, ...options }) {
+  const person = await openPerson(browser, { house, device: 'phone', ...options });
+  const { page } = person;
+  await page.goto('/');
+  // Typed after the country code, digit by digit, as a person would: the field masks.
+  await byTest(page, 'phone-input').pressSequentially(phone);
+  await byTest(page, 'phone-submit').click();
+  const code = (await byTest(page, 'demo-code').innerText()).replace(/\D/g, '');
+  await byTest(page, 'code-input').fill(code);
+  if (name) {
+    await byTest(page, 'profile-name').fill(name);
+    await byTest(page, 'profile-save').click();
+  }
+  await byTest(page, 'ask-question').waitFor();
+  return person;
+}
+
+export async function operatorSignsIn(browser, house, { email, ...options }) {
+  const person = await openPerson(browser, { house, device: 'desktop', ...options });
+  const { page } = person;
+  await page.goto('/portal/');
+  await byTest(page, 'login-email').fill(email);
+  await byTest(page, 'login-password').fill(DEMO_PASSWORD);
+  await byTest(page, 'login-submit').click();
+  await byTest(page, 'tab-queue').waitFor();
+  return person;
+}
+
+export async function writes(page, text) {
+  await byTest(page, 'composer-input').fill(text);
+  await byTest(page, 'composer-send').click();
+}
+
+/** The bubble with this text. */
+export const bubble = (page, text) => byTest(page, 'message').filter({ hasText: text });
