@@ -146,6 +146,8 @@ export interface CallSnapshot {
   reconnecting: boolean;
   canFlip: boolean;
   facing: 'user' | 'environment';
+  /** Why the call could not be started or accepted. */
+  failure: RealtimeErrorCode | null;
   /** Why a device is not sending; cleared by the next success. */
   problem: CallProblem | null;
   /** Epoch ms. */

@@ -1,0 +1,249 @@
+/**
+ * Messages on their way out of one conversation: kept on the device, sent in the
+ * order of writing, one at a time, until the server acknowledged or refused them.
+ * A resend carries the same client id, so the server stores it once.
+ */
+import type { Api } from '../api';
+import type { ChatAck, ClientMessageId, ConversationId, FileView, SendBody } from '../generated/realtime';
+import { uuidv7 } from '../ids';
+import { Backoff } from '../net/backoff';
+import { ApiError, RealtimeError } from '../net/errors';
+import type { Realtime } from '../realtime';
+import type { LocalStorage, OutboxRecord } from './storage';
+
+const SEND_TIMEOUT_MS = 15_000;
+
+export interface OutboxEntry {
+  record: OutboxRecord;
+  /** `acknowledged`: stored by the server, shown here until the log reaches it. */
+  phase: 'waiting' | 'sending' | 'failed' | 'acknowledged';
+  /** 0 to 1 while a file uploads. */
+  progress: number | null;
+  previewUrl: string | null;
+}
+
+export interface OutboxEvents {
+  changed(): void;
+  acknowledged(entry: OutboxEntry, ack: ChatAck): void;
+  /** The bytes of an uploaded file, with the preview's URL if there is one. */
+  uploaded(file: FileView, bytes: Blob): void;
+}
+
+export class Outbox {
+  private entries: OutboxEntry[] = [];
+  private readonly unsaved = new Map<ClientMessageId, Blob>();
+  private loading: Promise<void> | null = null;
+  private draining = false;
+  private lastOrder = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private upload: AbortController | null = null;
+  private readonly backoff = new Backoff({ baseMs: 1_000, capMs: 30_000 });
+
+  constructor(
+    private readonly conversation: ConversationId,
+    private readonly realtime: Realtime,
+    private readonly api: Api,
+    private readonly storage: LocalStorage,
+    private readonly events: OutboxEvents,
+  ) {}
+
+  list(): readonly OutboxEntry[] {
+    return this.entries;
+  }
+
+  /** What earlier visits left behind. */
+  load(): Promise<void> {
+    this.loading ??= this.loadOnce();
+    return this.loading;
+  }
+
+  addText(kind: 'text' | 'note', text: string): void {
+    this.add({ kind, text });
+  }
+
+  addFile(file: Blob, name: string, caption: string): void {
+    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, uploaded: null } as const;
+    this.add(body, file);
+  }
+
+  retry(id: ClientMessageId): void {
+    const entry = this.find(id);
+    if (entry?.phase !== 'failed') return;
+    entry.phase = 'waiting';
+    entry.record = { ...entry.record, failed: null };
+    void this.storage.putOutbox(entry.record);
+    this.events.changed();
+    void this.drain();
+  }
+
+  discard(id: ClientMessageId): void {
+    const entry = this.find(id);
+    // A message on the wire may already be stored; it can not be taken back here.
+    if (!entry || entry.phase === 'acknowledged') return;
+    if (entry.phase === 'sending' && entry.record.body.kind !== 'file') return;
+    if (entry.phase === 'sending') this.upload?.abort();
+    this.remove(entry);
+    this.events.changed();
+  }
+
+  /** The server shows this message already, whoever sent it: this tab, another one, or a lost ack. */
+  confirm(id: ClientMessageId): void {
+    const entry = this.find(id);
+    if (entry) this.remove(entry);
+  }
+
+  /** Sends what waits, in order, while there is a connection. */
+  async drain(): Promise<void> {
+    await this.load();
+    if (this.draining) return;
+    this.draining = true;
+    clearTimeout(this.retryTimer);
+    try {
+      while (this.realtime.online) {
+        const entry = this.entries.find((candidate) => candidate.phase === 'waiting');
+        if (!entry || !(await this.trySend(entry))) break;
+      }
+    } finally {
+      this.draining = false;
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.retryTimer);
+    this.upload?.abort();
+    for (const entry of this.entries) if (entry.previewUrl) URL.revokeObjectURL(entry.previewUrl);
+    this.entries = [];
+  }
+
+  private async loadOnce(): Promise<void> {
+    const written = this.entries;
+    const records = await this.storage.outbox(this.conversation);
+    const known = new Set(written.map((entry) => entry.record.id));
+    const earlier: OutboxEntry[] = [];
+    for (const record of records) {
+      if (known.has(record.id) || this.find(record.id)) continue;
+      const blob = record.body.kind === 'file' ? await this.storage.outboxBlob(record.id) : null;
+      earlier.push({ record, phase: record.failed ? 'failed' : 'waiting', progress: null, previewUrl: preview(blob) });
+    }
+    if (earlier.length === 0) return;
+    this.entries = [...earlier, ...this.entries].sort((a, b) => a.record.order - b.record.order);
+    this.events.changed();
+  }
+
+  private add(body: OutboxRecord['body'], blob?: Blob): void {
+    const now = Date.now();
+    // Never equal, even for two messages of one millisecond or a clock set back.
+    this.lastOrder = Math.max(now, this.lastOrder + 1);
+    const record = {
+      id: uuidv7(now),
+      conversation: this.conversation,
+      order: this.lastOrder,
+      createdAt: now,
+      body,
+      failed: null,
+    };
+    const entry: OutboxEntry = { record, phase: 'waiting', progress: null, previewUrl: preview(blob) };
+    this.entries = [...this.entries, entry];
+    if (blob) this.unsaved.set(record.id, blob);
+    this.events.changed();
+    void this.save(record, blob).then(() => this.drain());
+  }
+
+  private async save(record: OutboxRecord, blob: Blob | undefined): Promise<void> {
+    await this.storage.putOutbox(record, blob);
+    // Kept in memory too until sent when the browser refused to store it.
+    if (blob && (await this.storage.outboxBlob(record.id))) this.unsaved.delete(record.id);
+  }
+
+  /** False when sending has to pause. */
+  private async trySend(entry: OutboxEntry): Promise<boolean> {
+    entry.phase = 'sending';
+    this.events.changed();
+    try {
+      const body = await this.sendBody(entry);
+      const ack = await this.realtime.request(
+        'chat.send',
+        { conversation: this.conversation, client_message_id: entry.record.id, body },
+        { timeoutMs: SEND_TIMEOUT_MS },
+      );
+      this.backoff.reset();
+      entry.phase = 'acknowledged';
+      void this.storage.removeOutbox(entry.record.id);
+      this.events.acknowledged(entry, ack);
+      return true;
+    } catch (error) {
+      return this.handleFailure(entry, error);
+    }
+  }
+
+  private handleFailure(entry: OutboxEntry, error: unknown): boolean {
+    // Discarded or confirmed meanwhile.
+    if (!this.entries.includes(entry)) return true;
+    entry.progress = null;
+    if (!isTemporary(error)) {
+      entry.phase = 'failed';
+      entry.record = { ...entry.record, failed: failureCode(error) };
+      void this.storage.putOutbox(entry.record);
+      this.events.changed();
+      return true;
+    }
+    entry.phase = 'waiting';
+    this.events.changed();
+    const asked = error instanceof RealtimeError ? error.retryAfterMs : null;
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => void this.drain(), asked ?? this.backoff.next());
+    return false;
+  }
+
+  private async sendBody(entry: OutboxEntry): Promise<SendBody> {
+    const { body } = entry.record;
+    if (body.kind !== 'file') return { kind: body.kind, text: body.text };
+    const file = body.uploaded ?? (await this.uploadFile(entry, body));
+    return { kind: 'file', file: file.id, caption: body.caption };
+  }
+
+  private async uploadFile(entry: OutboxEntry, body: OutboxRecord['body'] & { kind: 'file' }): Promise<FileView> {
+    const bytes = this.unsaved.get(entry.record.id) ?? (await this.storage.outboxBlob(entry.record.id));
+    if (!bytes) throw new RealtimeError('not_found', 'the file is no longer on this device');
+    this.upload = new AbortController();
+    const file = await this.api.uploadFile(this.conversation, bytes, body.name, {
+      signal: this.upload.signal,
+      onProgress: (share) => {
+        entry.progress = share;
+        this.events.changed();
+      },
+    });
+    // Remembered, so that a lost ack does not upload it a second time.
+    entry.record = { ...entry.record, body: { ...body, uploaded: file } };
+    entry.progress = 1;
+    await this.storage.putOutbox(entry.record);
+    this.events.uploaded(file, bytes);
+    return file;
+  }
+
+  private remove(entry: OutboxEntry): void {
+    this.entries = this.entries.filter((other) => other !== entry);
+    this.unsaved.delete(entry.record.id);
+    if (entry.previewUrl) URL.revokeObjectURL(entry.previewUrl);
+    void this.storage.removeOutbox(entry.record.id);
+  }
+
+  private find(id: ClientMessageId): OutboxEntry | undefined {
+    return this.entries.find((entry) => entry.record.id === id);
+  }
+}
+
+function preview(blob: Blob | null | undefined): string | null {
+  return blob?.type.startsWith('image/') ? URL.createObjectURL(blob) : null;
+}
+
+function isTemporary(error: unknown): boolean {
+  if (error instanceof RealtimeError || error instanceof ApiError) return error.temporary;
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+function failureCode(error: unknown): string {
+  if (error instanceof RealtimeError) return error.code;
+  if (error instanceof ApiError) return error.kind;
+  return 'internal';
+}

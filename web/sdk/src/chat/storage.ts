@@ -1,0 +1,195 @@
+/**
+ * What stays on the device between visits: the outbox, and for patients the
+ * messages and files they have seen. One database per person. Where the browser
+ * refuses storage, everything works without being kept.
+ */
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
+
+import type { ClientMessageId, ConversationId, FileId, FileView, Message, PersonId, PersonKind } from '../generated/realtime';
+
+export type OutboxBody =
+  | { kind: 'text'; text: string }
+  | { kind: 'note'; text: string }
+  | { kind: 'file'; name: string; mediaType: string; sizeBytes: number; caption: string; uploaded: FileView | null };
+
+export interface OutboxRecord {
+  id: ClientMessageId;
+  conversation: ConversationId;
+  /** Grows within a conversation, so that the outbox goes out in order of writing. */
+  order: number;
+  createdAt: number;
+  body: OutboxBody;
+  /** Set when the server refused it for good. */
+  failed: string | null;
+}
+
+interface Schema extends DBSchema {
+  outbox: { key: ClientMessageId; value: OutboxRecord; indexes: { conversation: ConversationId } };
+  /** Bytes of files in the outbox. */
+  blobs: { key: ClientMessageId; value: Blob };
+  messages: { key: [ConversationId, number]; value: Message };
+  files: { key: FileId; value: { id: FileId; blob: Blob; usedAt: number }; indexes: { usedAt: number } };
+}
+
+/** Older messages are read from the server again. */
+const MAX_MESSAGES = 3_000;
+const MAX_FILES_BYTES = 60 * 1024 * 1024;
+
+export class LocalStorage {
+  private opening: Promise<IDBPDatabase<Schema> | null> | null = null;
+
+  constructor(
+    readonly name: string,
+    private readonly keepsMessages: boolean,
+  ) {}
+
+  static for(kind: PersonKind, person: PersonId, keepsMessages: boolean): LocalStorage {
+    return new LocalStorage(`housecall-${kind}-${person}`, keepsMessages);
+  }
+
+  async putOutbox(record: OutboxRecord, blob?: Blob): Promise<void> {
+    await this.attempt(async (db) => {
+      if (blob) await db.put('blobs', blob, record.id);
+      await db.put('outbox', record);
+    });
+  }
+
+  async removeOutbox(id: ClientMessageId): Promise<void> {
+    await this.attempt(async (db) => {
+      await db.delete('outbox', id);
+      await db.delete('blobs', id);
+    });
+  }
+
+  /** In order of writing. */
+  async outbox(conversation: ConversationId): Promise<OutboxRecord[]> {
+    const records = (await this.attempt((db) => db.getAllFromIndex('outbox', 'conversation', conversation))) ?? [];
+    return records.sort((a, b) => a.order - b.order);
+  }
+
+  async outboxConversations(): Promise<ConversationId[]> {
+    const records = (await this.attempt((db) => db.getAll('outbox'))) ?? [];
+    return [...new Set(records.map((record) => record.conversation))];
+  }
+
+  async outboxBlob(id: ClientMessageId): Promise<Blob | null> {
+    return (await this.attempt((db) => db.get('blobs', id))) ?? null;
+  }
+
+  async putMessages(conversation: ConversationId, messages: readonly Message[]): Promise<void> {
+    if (!this.keepsMessages || messages.length === 0) return;
+    await this.attempt(async (db) => {
+      const tx = db.transaction('messages', 'readwrite');
+      for (const message of messages) void tx.store.put(message, [conversation, message.seq]);
+      await tx.done;
+      await this.trimMessages(db, conversation);
+    });
+  }
+
+  /** The newest messages on the device that have no gap among them, ascending. */
+  async newestMessages(conversation: ConversationId, limit: number): Promise<Message[]> {
+    if (!this.keepsMessages) return [];
+    return this.messagesUpTo(conversation, Number.MAX_SAFE_INTEGER, limit);
+  }
+
+  /** Those that end just before `seq`, without a gap, ascending. */
+  async messagesBefore(conversation: ConversationId, seq: number, limit: number): Promise<Message[]> {
+    if (!this.keepsMessages) return [];
+    const page = await this.messagesUpTo(conversation, seq - 1, limit);
+    return page.at(-1)?.seq === seq - 1 ? page : [];
+  }
+
+  async putFile(id: FileId, blob: Blob): Promise<void> {
+    if (!this.keepsMessages || blob.size > MAX_FILES_BYTES / 4) return;
+    await this.attempt(async (db) => {
+      await db.put('files', { id, blob, usedAt: Date.now() });
+      await this.trimFiles(db);
+    });
+  }
+
+  async file(id: FileId): Promise<Blob | null> {
+    if (!this.keepsMessages) return null;
+    return (await this.attempt((db) => db.get('files', id)))?.blob ?? null;
+  }
+
+  async hasFile(id: FileId): Promise<boolean> {
+    if (!this.keepsMessages) return false;
+    return ((await this.attempt((db) => db.count('files', id))) ?? 0) > 0;
+  }
+
+  /** The session was ended from elsewhere: what was read goes, what was written and not sent stays. */
+  async forgetRead(): Promise<void> {
+    await this.attempt(async (db) => {
+      await db.clear('messages');
+      await db.clear('files');
+    });
+  }
+
+  async destroy(): Promise<void> {
+    const db = await this.opening;
+    this.opening = Promise.resolve(null);
+    db?.close();
+    await deleteDB(this.name).catch(() => undefined);
+  }
+
+  private async messagesUpTo(conversation: ConversationId, last: number, limit: number): Promise<Message[]> {
+    const found = await this.attempt(async (db) => {
+      const range = IDBKeyRange.bound([conversation, 0], [conversation, last]);
+      const page: Message[] = [];
+      let cursor = await db.transaction('messages').store.openCursor(range, 'prev');
+      while (cursor && page.length < limit) {
+        const newer = page.at(-1);
+        if (newer && newer.seq !== cursor.value.seq + 1) break;
+        page.push(cursor.value);
+        cursor = await cursor.continue();
+      }
+      return page.reverse();
+    });
+    return found ?? [];
+  }
+
+  private async trimMessages(db: IDBPDatabase<Schema>, conversation: ConversationId): Promise<void> {
+    const range = IDBKeyRange.bound([conversation, 0], [conversation, Number.MAX_SAFE_INTEGER]);
+    const surplus = (await db.count('messages', range)) - MAX_MESSAGES;
+    if (surplus <= 0) return;
+    const tx = db.transaction('messages', 'readwrite');
+    const keys = await tx.store.getAllKeys(range, surplus);
+    for (const key of keys) void tx.store.delete(key);
+    await tx.done;
+  }
+
+  private async trimFiles(db: IDBPDatabase<Schema>): Promise<void> {
+    const all = await db.getAllFromIndex('files', 'usedAt');
+    let bytes = all.reduce((sum, file) => sum + file.blob.size, 0);
+    for (const file of all) {
+      if (bytes <= MAX_FILES_BYTES) return;
+      await db.delete('files', file.id);
+      bytes -= file.blob.size;
+    }
+  }
+
+  private open(): Promise<IDBPDatabase<Schema> | null> {
+    this.opening ??= openDB<Schema>(this.name, 1, {
+      upgrade(db) {
+        db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('conversation', 'conversation');
+        db.createObjectStore('blobs');
+        db.createObjectStore('messages');
+        db.createObjectStore('files', { keyPath: 'id' }).createIndex('usedAt', 'usedAt');
+      },
+      // Another tab signs out and deletes the database: do not stand in its way.
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+    }).catch(() => null);
+    return this.opening;
+  }
+
+  /** Storage may be refused, full or closed under us; the conversation goes on without it. */
+  private async attempt<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T | null> {
+    const db = await this.open();
+    if (!db) return null;
+    try {
+      return await work(db);
+    } catch {
+      return null;
+    }
+  }
+}
