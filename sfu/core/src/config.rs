@@ -1,0 +1,65 @@
+//! What a core is told at its start.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Settings of one core, that is of one worker.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// Addresses clients reach this worker's socket at; they become the host
+    /// candidates of every answer. Must not be empty.
+    pub candidates: Vec<SocketAddr>,
+    /// Start of the generator behind first sequence numbers (RFC 3550 section
+    /// 5.1 wants them unpredictable). The shell takes it from the system.
+    pub seed: u64,
+    pub limits: Limits,
+    /// How long a participant may take until ICE and DTLS are up, and how long
+    /// it may stay disconnected, before it is gone.
+    pub patience: Duration,
+    /// How long a room without participants keeps its state, so that both sides
+    /// of a call may rejoin.
+    pub room_linger: Duration,
+    /// Time between two quality reports of one participant.
+    pub quality_interval: Duration,
+}
+
+/// Bounds on what clients can make the core hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rooms in one worker.
+    pub rooms: usize,
+    /// Participants in one worker.
+    pub participants: usize,
+    /// Participants in one room.
+    pub room_participants: usize,
+    /// Length of an offer, bytes.
+    pub sdp_bytes: usize,
+    /// m-lines in an offer. str0m's idle cost grows with them.
+    pub media_lines: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rooms: 2_000,
+            participants: 4_000,
+            room_participants: 50,
+            sdp_bytes: 64 * 1024,
+            media_lines: 12,
+        }
+    }
+}
+
+impl CoreConfig {
+    /// Defaults for a worker reached at `candidates`.
+    pub fn new(candidates: Vec<SocketAddr>, seed: u64) -> Self {
+        Self {
+            candidates,
+            seed,
+            limits: Limits::default(),
+            patience: Duration::from_secs(30),
+            room_linger: Duration::from_secs(60),
+            quality_interval: Duration::from_secs(3),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! The state machine itself: what goes in, what comes out, and who is polled when.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
+use housecall_protocol::ids::CallId;
+use str0m::config::DtlsCert;
+use str0m::ice::StunMessage;
+use str0m::media::MediaKind;
+use str0m::net::{Protocol, Receive};
+use str0m::{Event, RtcError};
+
+use crate::config::CoreConfig;
+use crate::participant::{LinkChange, Participant};
+use crate::random::Random;
+use crate::room::Room;
+use crate::routes::Routes;
+use crate::slab::{Key, Slab};
+use crate::timers::Timers;
+
+/// str0m may name a time that has come already; the next poll of one instance is
+/// at least this far away, so that a drain always ends.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// What the shell gives to a core.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram that arrived on the worker's socket.
+    Datagram { source: SocketAddr, contents: &'a [u8] },
+    /// Time has come; the next [`Core::poll`] does what is due.
+    Timeout,
+}
+
+/// What a core wants from the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this datagram from the worker's socket. Datagrams to one destination
+    /// come in runs.
+    Transmit { destination: SocketAddr, contents: Vec<u8> },
+    /// Tell the owner of the room.
+    Event { room: CallId, event: SfuEvent },
+    /// Nothing more now. Come back at this time, or earlier with input;
+    /// `None`: only with input.
+    Timeout(Option<Instant>),
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error("no such room")]
+    UnknownRoom,
+    #[error("no such participant in the room")]
+    UnknownParticipant,
+    #[error("this relay is full")]
+    Full,
+    #[error("the room is full")]
+    RoomFull,
+    #[error("the offer is too large: {what} is limited to {limit}")]
+    TooLarge { what: &'static str, limit: usize },
+    #[error("the offer was not understood: {reason}")]
+    BadOffer { reason: String },
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Media packets written to a subscriber.
+    pub forwarded_packets: u64,
+    /// Their payload, bytes.
+    pub forwarded_bytes: u64,
+    /// Media packets that reached the relay but no subscriber: forwarding was off,
+    /// or the source was muted.
+    pub gated_packets: u64,
+    /// Media packets a subscriber could not use: before its first keyframe, of a
+    /// codec it did not negotiate, or older than its stream.
+    pub unusable_packets: u64,
+    /// Datagrams that belong to nobody.
+    pub stray_datagrams: u64,
+    /// Packets that were lost on the way to or from the relay, as reports say.
+    pub lost_packets: u64,
+    /// Keyframe requests sent to publishers.
+    pub keyframe_requests: u64,
+    /// Participants whose session failed with an error or a panic.
+    pub failed_sessions: u64,
+}
+
+/// One worker's rooms and participants. See the crate's documentation.
+pub struct Core {
+    pub(crate) config: CoreConfig,
+    /// One certificate for all sessions of this core: making one costs more than
+    /// the rest of a join, and the fingerprint in the answer binds it anyway.
+    pub(crate) certificate: DtlsCert,
+    pub(crate) random: Random,
+    pub(crate) rooms: HashMap<CallId, Room>,
+    pub(crate) participants: Slab<Participant>,
+    pub(crate) routes: Routes,
+    pub(crate) timers: Timers,
+    /// Participants changed since they were last drained.
+    pub(crate) touched: VecDeque<Key>,
+    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) counters: Counters,
+    /// When the next empty room is forgotten.
+    pub(crate) next_expiry: Option<Instant>,
+}
+
+impl Core {
+    /// A core without rooms.
+    ///
+    /// # Panics
+    /// When `config` names no candidate, or the crypto provider cannot make a
+    /// certificate: both are mistakes of the build, not of a peer.
+    pub fn new(config: CoreConfig) -> Self {
+        assert!(!config.candidates.is_empty(), "a relay without an address serves nobody");
+        let certificate = str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
+            .expect("the default crypto provider makes certificates");
+        Self {
+            random: Random::new(config.seed),
+            config,
+            certificate,
+            rooms: HashMap::new(),
+            participants: Slab::new(),
+            routes: Routes::default(),
+            timers: Timers::default(),
+            touched: VecDeque::new(),
+            outbox: VecDeque::new(),
+            counters: Counters::default(),
+            next_expiry: None,
+        }
+    }
+
+    /// Takes input. Follow with [`Self::poll`] until it returns a timeout; several
+    /// inputs may come first, and their packets then leave in bursts.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram { source, contents } => self.receive(now, source, contents),
+            Input::Timeout => {}
+        }
+    }
+
+    /// Answers a request. Follow with [`Self::poll`].
+    ///
+    /// # Errors
+    /// When the request cannot be met; nothing has changed then.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        request: &SfuRequest,
+    ) -> Result<SfuReply, RequestError> {
+        match request {
+            SfuRequest::Join { room, participant, sdp } => self.join(now, *room, *participant, sdp),
+            SfuRequest::Offer { room, participant, sdp } => {
+                self.offer(now, *room, *participant, sdp)
+            }
+            SfuRequest::SetForwarding { room, forwarding } => {
+                self.set_forwarding(now, *room, *forwarding)
+            }
+            SfuRequest::SetMedia { room, participant, media } => {
+                self.set_media(now, *room, *participant, *media)
+            }
+            SfuRequest::Leave { room, participant } => {
+                self.leave(now, *room, *participant);
+                Ok(SfuReply::Done)
+            }
+            SfuRequest::Close { room } => {
+                self.close_room(now, *room);
+                Ok(SfuReply::Done)
+            }
+        }
+    }
+
+    /// The next thing to do. Call until it returns [`Output::Timeout`].
+    pub fn poll(&mut self, now: Instant) -> Output {
+        if let Some(output) = self.outbox.pop_front() {
+            return output;
+        }
+        self.forget_rooms(now);
+        while let Some(key) = self.timers.pop_due(now) {
+            self.touch(key);
+        }
+        while let Some(key) = self.touched.pop_front() {
+            self.advance(now, key);
+        }
+        let next = [self.timers.next(), self.next_expiry].into_iter().flatten().min();
+        self.outbox.pop_front().unwrap_or(Output::Timeout(next))
+    }
+
+    /// Rooms held, including empty ones that linger.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    pub fn participants(&self) -> usize {
+        self.participants.len()
+    }
+
+    /// Tracks published by all participants.
+    pub fn tracks(&self) -> usize {
+        self.participants
+            .values()
+            .map(|participant| participant.tracks.iter().filter(|track| track.published).count())
+            .sum()
+    }
+
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether nothing of any participant is left, in any table.
+    pub fn is_vacant(&self) -> bool {
+        self.rooms.is_empty()
+            && self.participants.len() == 0
+            && self.routes.is_empty()
+            && self.timers.len() == 0
+    }
+
+    /// Puts a participant on the list of those to drain.
+    pub(crate) fn touch(&mut self, key: Key) {
+        if let Some(participant) = self.participants.get_mut(key)
+            && !participant.touched
+        {
+            participant.touched = true;
+            self.touched.push_back(key);
+        }
+    }
+
+    pub(crate) fn emit(&mut self, room: CallId, event: SfuEvent) {
+        self.outbox.push_back(Output::Event { room, event });
+    }
+
+    fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+        let Some(key) = self.route(source, contents) else {
+            self.counters.stray_datagrams += 1;
+            return;
+        };
+        let destination = self.local_address(source);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let rtc = &mut participant.rtc;
+        let handled = guarded(|| {
+            // Not a packet of any protocol we speak: not worth ending a session for.
+            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, contents) else {
+                return Ok(());
+            };
+            rtc.handle_input(str0m::Input::Receive(now, receive))
+        });
+        match handled {
+            Ok(()) => self.drain(now, key),
+            Err(failure) => self.fail(now, key, &failure),
+        }
+    }
+
+    /// The participant a datagram is for.
+    fn route(&mut self, source: SocketAddr, contents: &[u8]) -> Option<Key> {
+        let is_stun = matches!(contents.first(), Some(0 | 1));
+        let known = self.routes.by_address(source);
+        if !is_stun {
+            return known;
+        }
+        // The user name decides, since a new session may reuse an address. The
+        // address is learnt only from a message that str0m would accept, that is
+        // one whose integrity is proven.
+        let key = catch_unwind(|| {
+            let message = StunMessage::parse(contents).ok()?;
+            message.split_username().map(|(ours, _)| ours.to_owned())
+        })
+        .ok()
+        .flatten()
+        .and_then(|ufrag| self.routes.by_ufrag(&ufrag))?;
+        if known == Some(key) {
+            return known;
+        }
+        let destination = self.local_address(source);
+        let participant = self.participants.get(key)?;
+        let accepted = guarded(|| {
+            let receive = Receive::new(Protocol::Udp, source, destination, contents).ok();
+            // `accepts` looks at no time.
+            let at = participant.joined_at;
+            Ok(receive.is_some_and(|receive| {
+                participant.rtc.accepts(&str0m::Input::Receive(at, receive))
+            }))
+        });
+        if !matches!(accepted, Ok(true)) {
+            return None;
+        }
+        self.routes.learn(key, source);
+        Some(key)
+    }
+
+    /// The candidate a datagram from `source` came to. All candidates lead to one
+    /// socket, and str0m only wants one of the right family.
+    fn local_address(&self, source: SocketAddr) -> SocketAddr {
+        let candidates = &self.config.candidates;
+        let same_family = |local: &&SocketAddr| local.is_ipv4() == source.is_ipv4();
+        *candidates.iter().find(same_family).unwrap_or(&candidates[0])
+    }
+
+    /// Brings a touched or due participant to the present and drains it.
+    fn advance(&mut self, now: Instant, key: Key) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.touched = false;
+        if participant.link.deadline().is_some_and(|deadline| deadline <= now) {
+            self.end(now, key);
+            return;
+        }
+        if participant.request_due_keyframes(now) {
+            self.counters.keyframe_requests += 1;
+        }
+        let rtc = &mut participant.rtc;
+        match guarded(|| rtc.handle_input(str0m::Input::Timeout(now))) {
+            Ok(()) => self.drain(now, key),
+            Err(failure) => self.fail(now, key, &failure),
+        }
+    }
+
+    /// Takes everything out of one `Rtc`. str0m wants this after every change.
+    pub(crate) fn drain(&mut self, now: Instant, key: Key) {
+        loop {
+            let Some(participant) = self.participants.get_mut(key) else { return };
+            let rtc = &mut participant.rtc;
+            match guarded(|| rtc.poll_output()) {
+                Ok(str0m::Output::Transmit(transmit)) => {
+                    self.outbox.push_back(Output::Transmit {
+                        destination: transmit.destination,
+                        contents: transmit.contents.into(),
+                    });
+                }
+                Ok(str0m::Output::Event(event)) => self.on_event(now, key, event),
+                Ok(str0m::Output::Timeout(at)) => {
+                    self.drained(now, key, at);
+                    return;
+                }
+                Err(failure) => {
+                    self.fail(now, key, &failure);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn drained(&mut self, now: Instant, key: Key, at: Instant) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if !participant.rtc.is_alive() {
+            self.end(now, key);
+            return;
+        }
+        let due = participant.next_deadline().map_or(at, |ours| ours.min(at));
+        self.timers.set(key, due.max(now + MIN_TIMEOUT));
+        if let Some((quality, lost)) = participant.quality.finish() {
+            let (room, participant) = (participant.room, participant.person);
+            self.counters.lost_packets += lost;
+            self.emit(room, SfuEvent::Quality { participant, quality });
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, key: Key, event: Event) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        match event {
+            Event::RtpPacket(packet) => self.forward(now, key, packet),
+            Event::KeyframeRequest(request) => self.keyframe_wanted(now, key, request.mid),
+            Event::IceConnectionStateChange(state) => {
+                let elapsed = now.saturating_duration_since(participant.joined_at);
+                let patience_ends = now + self.config.patience;
+                let change = participant.link.ice_changed(state, elapsed, patience_ends);
+                self.link_changed(now, key, change);
+            }
+            Event::Connected => {
+                let elapsed = now.saturating_duration_since(participant.joined_at);
+                let change = participant.link.dtls_connected(elapsed);
+                self.link_changed(now, key, change);
+            }
+            Event::PeerStats(stats) => participant.quality.peer(&stats),
+            Event::MediaIngressStats(stats) => {
+                let audio = participant
+                    .rtc
+                    .media(stats.mid)
+                    .is_some_and(|media| media.kind() == MediaKind::Audio);
+                let clock_rate = if audio { 48_000 } else { 90_000 };
+                participant.quality.ingress(&stats, clock_rate, audio);
+            }
+            Event::MediaEgressStats(stats) => participant.quality.egress(&stats),
+            Event::Closed => self.end(now, key),
+            // The rest is of frame mode, data channels or estimation, none of which
+            // is on; m-lines are read after each offer instead of by event.
+            _ => {}
+        }
+    }
+
+    fn link_changed(&mut self, now: Instant, key: Key, change: Option<LinkChange>) {
+        let Some(change) = change else { return };
+        let Some(participant) = self.participants.get(key) else { return };
+        let (room, person) = (participant.room, participant.person);
+        match change {
+            LinkChange::Connected(timings) => {
+                self.emit(
+                    room,
+                    SfuEvent::Connected {
+                        participant: person,
+                        ice_ms: timings.ice_ms,
+                        dtls_ms: timings.dtls_ms,
+                    },
+                );
+                self.restart_slots(now, key);
+                self.restart_tracks(now, key);
+            }
+            LinkChange::Disconnected => {
+                self.emit(room, SfuEvent::Disconnected { participant: person });
+            }
+        }
+    }
+
+    /// Ends one participant whose session broke; the worker and the others go on.
+    fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
+        self.counters.failed_sessions += 1;
+        if let Some(participant) = self.participants.get(key) {
+            tracing::warn!(
+                room = %participant.room,
+                participant = %participant.person,
+                %failure,
+                "session failed"
+            );
+        }
+        self.end(now, key);
+    }
+}
+
+/// Why a session cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Rtc(#[from] RtcError),
+    #[error("a bug in the WebRTC stack")]
+    Panic,
+}
+
+/// Runs one step of one session. A panic in it (a bug that hostile bytes found)
+/// ends that session only: the `Rtc` is thrown away and nothing else was borrowed.
+pub(crate) fn guarded<T>(step: impl FnOnce() -> Result<T, RtcError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(Failure::Rtc),
+        Err(_) => Err(Failure::Panic),
+    }
+}

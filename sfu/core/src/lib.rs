@@ -1,0 +1,37 @@
+//! The media relay's core: rooms, participants and forwarding as a state machine.
+//!
+//! [`Core`] owns everything of one worker and does no input or output: the shell
+//! gives it datagrams and requests with the time they came at, and drains it:
+//!
+//! ```text
+//! core.handle(now, Input::Datagram { .. })     any number of times
+//! core.request(now, &SfuRequest::Join { .. })  any number of times
+//! loop { match core.poll(now) { Transmit | Event => act, Timeout(at) => break } }
+//! ```
+//!
+//! It reads no clock, opens no socket and takes no randomness of its own: choices
+//! that must differ between runs come from [`CoreConfig::seed`]. (Keys, ICE
+//! credentials and SSRCs come from str0m and its crypto provider.)
+//!
+//! Each participant is one str0m `Rtc` in RTP mode, ICE-lite, that only ever
+//! answers offers. Payloads are shared between subscribers, never copied here.
+
+mod config;
+mod core;
+mod forward;
+mod keyframe;
+mod membership;
+mod negotiation;
+mod participant;
+mod quality;
+mod random;
+mod rewrite;
+mod room;
+mod routes;
+mod sdp;
+mod slab;
+mod slots;
+mod timers;
+
+pub use crate::config::{CoreConfig, Limits};
+pub use crate::core::{Core, Counters, Input, Output, RequestError};

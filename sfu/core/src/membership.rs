@@ -1,0 +1,365 @@
+//! Coming and going: joins, leaves, rooms, mute, and who receives what.
+
+use std::time::Instant;
+
+use housecall_protocol::cluster::{SfuEvent, SfuReply};
+use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
+use housecall_protocol::ids::{CallId, PersonId};
+use str0m::media::MediaKind;
+
+use crate::core::{Core, RequestError, guarded};
+use crate::participant::{Participant, Slot, Subscriber};
+use crate::room::Room;
+use crate::slab::Key;
+use crate::slots::{TrackId, assign};
+
+impl Core {
+    /// Adds a participant, in place of their earlier session if there is one.
+    pub(crate) fn join(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        sdp: &str,
+    ) -> Result<SfuReply, RequestError> {
+        let earlier = self.rooms.get(&room).and_then(|room| room.member(person));
+        self.check_space(room, earlier.is_some())?;
+        let (participant, answer, ufrag) = self.new_participant(now, room, person, sdp)?;
+        if let Some(earlier) = earlier {
+            self.remove(now, earlier);
+        }
+        let key = self.participants.insert(participant);
+        self.routes.set_ufrag(key, ufrag);
+        let joined = self.rooms.entry(room).or_default();
+        joined.expires = None;
+        joined.members.push((person, key));
+        let forwarding = joined.forwarding;
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.forwarding = forwarding;
+        }
+        self.touch(key);
+        self.remap(now, room);
+        Ok(SfuReply::Answer { sdp: answer })
+    }
+
+    fn check_space(&self, room: CallId, rejoins: bool) -> Result<(), RequestError> {
+        let limits = &self.config.limits;
+        let Some(room) = self.rooms.get(&room) else {
+            let full = self.rooms.len() >= limits.rooms
+                || self.participants.len() >= limits.participants;
+            return if full { Err(RequestError::Full) } else { Ok(()) };
+        };
+        if rejoins {
+            return Ok(());
+        }
+        if room.members.len() >= limits.room_participants {
+            return Err(RequestError::RoomFull);
+        }
+        if self.participants.len() >= limits.participants {
+            return Err(RequestError::Full);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn find(&self, room: CallId, person: PersonId) -> Result<Key, RequestError> {
+        let room = self.rooms.get(&room).ok_or(RequestError::UnknownRoom)?;
+        room.member(person).ok_or(RequestError::UnknownParticipant)
+    }
+
+    pub(crate) fn set_forwarding(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        forwarding: bool,
+    ) -> Result<SfuReply, RequestError> {
+        let entry = self.rooms.get_mut(&room).ok_or(RequestError::UnknownRoom)?;
+        if std::mem::replace(&mut entry.forwarding, forwarding) == forwarding {
+            return Ok(SfuReply::Done);
+        }
+        let members: Vec<_> = entry.members.iter().map(|(_, key)| *key).collect();
+        for key in &members {
+            let Some(participant) = self.participants.get_mut(*key) else { continue };
+            participant.forwarding = forwarding;
+            for slot in &mut participant.slots {
+                slot.rewriter.restart();
+            }
+            if !forwarding {
+                participant.tracks.iter_mut().for_each(|track| track.keyframes.settle());
+            }
+        }
+        for key in members {
+            self.restart_tracks(now, key);
+        }
+        Ok(SfuReply::Done)
+    }
+
+    pub(crate) fn set_media(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        media: MediaState,
+    ) -> Result<SfuReply, RequestError> {
+        let key = self.find(room, person)?;
+        let Some(participant) = self.participants.get_mut(key) else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        let before = std::mem::replace(&mut participant.media, media);
+        for (source, was, is) in [
+            (TrackSource::Microphone, before.microphone, media.microphone),
+            (TrackSource::Camera, before.camera, media.camera),
+            (TrackSource::Screen, before.screen, media.screen),
+        ] {
+            if was != is {
+                self.muted_or_unmuted(now, key, source, is);
+            }
+        }
+        if before.screen != media.screen {
+            self.remap(now, room);
+        }
+        Ok(SfuReply::Done)
+    }
+
+    fn muted_or_unmuted(&mut self, now: Instant, key: Key, source: TrackSource, sends: bool) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(track) = participant.track_mut(source) else { return };
+        if !sends {
+            track.keyframes.settle();
+            return;
+        }
+        for subscriber in track.subscribers.clone() {
+            if let Some(slot) = self
+                .participants
+                .get_mut(subscriber.participant)
+                .and_then(|participant| participant.slots.get_mut(subscriber.slot))
+            {
+                slot.rewriter.restart();
+            }
+        }
+        self.request_keyframe_of(now, key, |unmuted| unmuted == source);
+    }
+
+    /// A participant leaves by their own wish. Unknown ones have left already.
+    pub(crate) fn leave(&mut self, now: Instant, room: CallId, person: PersonId) {
+        if let Ok(key) = self.find(room, person) {
+            self.say_goodbye(now, key);
+            self.remove(now, key);
+            self.remap(now, room);
+        }
+    }
+
+    /// A participant's session ended by itself.
+    pub(crate) fn end(&mut self, now: Instant, key: Key) {
+        let Some(participant) = self.participants.get(key) else { return };
+        let (room, participant) = (participant.room, participant.person);
+        self.remove(now, key);
+        self.emit(room, SfuEvent::Gone { participant });
+        self.remap(now, room);
+    }
+
+    pub(crate) fn close_room(&mut self, now: Instant, room: CallId) {
+        let Some(closed) = self.rooms.get(&room) else { return };
+        let members: Vec<_> = closed.members.iter().map(|(_, key)| *key).collect();
+        for key in members {
+            self.say_goodbye(now, key);
+            self.remove(now, key);
+        }
+        self.rooms.remove(&room);
+        self.emit(room, SfuEvent::RoomClosed);
+    }
+
+    /// Sends RTCP BYE and the DTLS close alert, so that the other side need not
+    /// find out by timeout. One try: they are not repeated.
+    fn say_goodbye(&mut self, now: Instant, key: Key) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if !participant.link.carries_media() {
+            return;
+        }
+        let rtc = &mut participant.rtc;
+        let mut goodbye = Vec::new();
+        let said = guarded(|| {
+            rtc.close()?;
+            rtc.handle_input(str0m::Input::Timeout(now))?;
+            loop {
+                match rtc.poll_output()? {
+                    str0m::Output::Transmit(transmit) => goodbye.push(transmit),
+                    str0m::Output::Event(_) => {}
+                    str0m::Output::Timeout(_) => return Ok(()),
+                }
+            }
+        });
+        if let Err(failure) = said {
+            tracing::debug!(%failure, "goodbye failed");
+        }
+        for transmit in goodbye {
+            self.outbox.push_back(crate::core::Output::Transmit {
+                destination: transmit.destination,
+                contents: transmit.contents.into(),
+            });
+        }
+    }
+
+    fn remove(&mut self, now: Instant, key: Key) {
+        let Some(participant) = self.participants.remove(key) else { return };
+        self.routes.remove(key);
+        self.timers.remove(key);
+        let Some(room) = self.rooms.get_mut(&participant.room) else { return };
+        room.members.retain(|(_, member)| *member != key);
+        if room.members.is_empty() {
+            let expires = now + self.config.room_linger;
+            room.expires = Some(expires);
+            self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+        }
+    }
+
+    /// Forgets rooms that were empty for too long.
+    pub(crate) fn forget_rooms(&mut self, now: Instant) {
+        if self.next_expiry.is_none_or(|next| next > now) {
+            return;
+        }
+        let expired = |room: &Room| room.expires.is_some_and(|expires| expires <= now);
+        let gone: Vec<_> =
+            self.rooms.iter().filter(|(_, room)| expired(room)).map(|(id, _)| *id).collect();
+        for room in gone {
+            self.rooms.remove(&room);
+            self.emit(room, SfuEvent::RoomClosed);
+        }
+        self.next_expiry = self.rooms.values().filter_map(|room| room.expires).min();
+    }
+
+    /// Decides anew what everybody in a room receives, after anything that may
+    /// have changed it, and tells those for whom it did.
+    pub(crate) fn remap(&mut self, now: Instant, room: CallId) {
+        let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
+        let offered = self.offered_tracks(&members);
+        let mut changed = Vec::new();
+        for (_, key) in &members {
+            changed.extend(self.remap_one(*key, &offered));
+        }
+        self.link_subscribers(&members);
+        for track in changed {
+            self.request_keyframe_of(now, track.publisher, |source| source == track.source);
+        }
+        for (person, key) in &members {
+            self.announce(room, *person, *key, &members, &offered);
+        }
+    }
+
+    /// All tracks of a room: cameras before screens, since a face comes first when
+    /// slots are short.
+    fn offered_tracks(&self, members: &[(PersonId, Key)]) -> Vec<TrackId> {
+        let mut offered = Vec::new();
+        for source in [TrackSource::Microphone, TrackSource::Camera, TrackSource::Screen] {
+            for (_, key) in members {
+                let Some(publisher) = self.participants.get(*key) else { continue };
+                let has = publisher
+                    .tracks
+                    .iter()
+                    .any(|track| track.source == source && publisher.offers(track));
+                if has {
+                    offered.push(TrackId { publisher: *key, source });
+                }
+            }
+        }
+        offered
+    }
+
+    /// Fills one participant's slots; returns the tracks that are new in them.
+    fn remap_one(&mut self, key: Key, offered: &[TrackId]) -> Vec<TrackId> {
+        let wanted: Vec<_> =
+            offered.iter().filter(|track| track.publisher != key).copied().collect();
+        let Some(participant) = self.participants.get_mut(key) else { return Vec::new() };
+        participant.slots.iter_mut().filter(|slot| !slot.open).for_each(Slot::empty);
+        let open = || participant.slots.iter().filter(|slot| slot.open);
+        let mut slots: Vec<_> = open().map(|slot| (slot.kind, slot.carries)).collect();
+        assign(&mut slots, &wanted);
+        let mut changed = Vec::new();
+        let open = participant.slots.iter_mut().filter(|slot| slot.open);
+        for (slot, (_, carries)) in open.zip(slots) {
+            if slot.carries != carries {
+                slot.carries = carries;
+                slot.payload_type = None;
+                slot.rewriter.restart();
+                changed.extend(carries);
+            }
+        }
+        changed
+    }
+
+    /// Rebuilds each track's list of subscribers from the slots.
+    fn link_subscribers(&mut self, members: &[(PersonId, Key)]) {
+        for (_, key) in members {
+            let Some(participant) = self.participants.get_mut(*key) else { continue };
+            participant.tracks.iter_mut().for_each(|track| track.subscribers.clear());
+        }
+        for (_, key) in members {
+            let carried: Vec<_> = self.participants.get(*key).map_or_else(Vec::new, carried);
+            for (slot, track) in carried {
+                let track = self
+                    .participants
+                    .get_mut(track.publisher)
+                    .and_then(|publisher| publisher.track_mut(track.source));
+                if let Some(track) = track {
+                    track.subscribers.push(Subscriber { participant: *key, slot });
+                }
+            }
+        }
+    }
+
+    fn announce(
+        &mut self,
+        room: CallId,
+        person: PersonId,
+        key: Key,
+        members: &[(PersonId, Key)],
+        offered: &[TrackId],
+    ) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let slots: Vec<_> = participant
+            .slots
+            .iter()
+            .filter(|slot| slot.open)
+            .map(|slot| MediaSlot {
+                mid: slot.mid.to_string(),
+                person: slot.carries.and_then(|track| owner(members, track.publisher)),
+                source: slot.carries.map(|track| track.source),
+            })
+            .collect();
+        let videos = offered
+            .iter()
+            .filter(|track| track.publisher != key && track.kind() == MediaKind::Video)
+            .count();
+        let asked = missing_video_slots(participant, videos, self.config.limits.media_lines);
+        let ask = asked != 0 && asked != participant.video_slots_asked;
+        participant.video_slots_asked = asked;
+        let changed = participant.announced != slots;
+        if changed {
+            participant.announced.clone_from(&slots);
+            self.emit(room, SfuEvent::Slots { participant: person, slots });
+        }
+        if ask {
+            self.emit(room, SfuEvent::OfferNeeded { participant: person, video_slots: asked });
+        }
+    }
+}
+
+fn carried(participant: &Participant) -> Vec<(usize, TrackId)> {
+    let slots = participant.slots.iter().enumerate();
+    slots.filter_map(|(index, slot)| Some((index, slot.carries?))).collect()
+}
+
+fn owner(members: &[(PersonId, Key)], publisher: Key) -> Option<PersonId> {
+    members.iter().find(|(_, key)| *key == publisher).map(|(person, _)| *person)
+}
+
+/// How many video slots to ask for; 0 when `videos` tracks fit.
+fn missing_video_slots(participant: &Participant, videos: usize, media_lines: usize) -> u8 {
+    let has = participant
+        .slots
+        .iter()
+        .filter(|slot| slot.open && slot.kind == MediaKind::Video)
+        .count();
+    // One m-line at least is for audio.
+    let wanted = videos.min(media_lines.saturating_sub(1));
+    if wanted > has { u8::try_from(wanted).unwrap_or(u8::MAX) } else { 0 }
+}

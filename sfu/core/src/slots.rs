@@ -1,0 +1,68 @@
+//! Which track goes into which of a subscriber's receive slots.
+
+use housecall_protocol::domain::TrackSource;
+use str0m::media::MediaKind;
+
+use crate::slab::Key;
+
+/// A published track, by its owner and what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrackId {
+    pub(crate) publisher: Key,
+    pub(crate) source: TrackSource,
+}
+
+impl TrackId {
+    pub(crate) const fn kind(self) -> MediaKind {
+        match self.source {
+            TrackSource::Microphone => MediaKind::Audio,
+            TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
+        }
+    }
+}
+
+/// Fills `slots` (kind of media, and what is carried) with `wanted` tracks, most
+/// important first. What is carried already stays where it is, since moving it
+/// costs a keyframe and a flicker.
+pub(crate) fn assign(slots: &mut [(MediaKind, Option<TrackId>)], wanted: &[TrackId]) {
+    for (kind, carried) in slots.iter_mut() {
+        if carried.is_some_and(|track| track.kind() != *kind || !wanted.contains(&track)) {
+            *carried = None;
+        }
+    }
+    for track in wanted {
+        if slots.iter().any(|(_, carried)| *carried == Some(*track)) {
+            continue;
+        }
+        let free =
+            slots.iter_mut().find(|(kind, carried)| *kind == track.kind() && carried.is_none());
+        if let Some((_, carried)) = free {
+            *carried = Some(*track);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Slab;
+
+    #[test]
+    fn carried_tracks_stay_and_new_ones_take_what_is_free() {
+        let mut slab = Slab::new();
+        let (a, b) = (slab.insert(()), slab.insert(()));
+        let track = |publisher, source| TrackId { publisher, source };
+        let camera_a = track(a, TrackSource::Camera);
+        let camera_b = track(b, TrackSource::Camera);
+        let voice_a = track(a, TrackSource::Microphone);
+        let screen_b = track(b, TrackSource::Screen);
+        let mut slots =
+            [(MediaKind::Audio, None), (MediaKind::Video, None), (MediaKind::Video, None)];
+
+        assign(&mut slots, &[voice_a, camera_a, camera_b, screen_b]);
+        assert_eq!(slots.map(|slot| slot.1), [Some(voice_a), Some(camera_a), Some(camera_b)]);
+
+        assign(&mut slots, &[camera_b, screen_b]);
+        assert_eq!(slots.map(|slot| slot.1), [None, Some(screen_b), Some(camera_b)]);
+    }
+}
