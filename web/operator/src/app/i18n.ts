@@ -21,6 +21,7 @@ export async function startWords(): Promise<void> {
     resources: { ru: { translation: ru }, en: { translation: en } },
     // React escapes what it renders.
     interpolation: { escapeValue: false },
+    // Keeps the library's own advertisement out of the console.
     showSupportNotice: false,
   });
   document.documentElement.lang = i18next.language;

@@ -1,4 +1,4 @@
-/** Numbers, sizes and phones as people read them. */
+/** Numbers and sizes as people read them. */
 import type { Translate } from './time';
 import { formatLocale } from './time';
 
@@ -7,16 +7,6 @@ const THIN_SPACE = '\u202f';
 /** `10 482`, with a thin space that does not break. */
 export function wholeNumber(value: number): string {
   return String(Math.trunc(value)).replace(/\B(?=(\d{3})+(?!\d))/g, THIN_SPACE);
-}
-
-/** `+7 900 000-00-24` for Russian numbers, threes for the rest. */
-export function phone(e164: string): string {
-  const russian = /^\+7(\d{3})(\d{3})(\d{2})(\d{2})$/.exec(e164);
-  if (russian) {
-    const [, area, first, second, third] = russian;
-    return `+7 ${area} ${first}-${second}-${third}`;
-  }
-  return e164;
 }
 
 /** `1,4 МБ`. */

@@ -108,15 +108,6 @@ export function duration(seconds: number, t: Translate): string {
   return parts.join(' ');
 }
 
-/** The clock of a running call: `04:12`, `1:04:12`. */
-export function stopwatch(ms: number): string {
-  const whole = Math.max(0, Math.floor(ms / 1000));
-  const two = (value: number) => String(value).padStart(2, '0');
-  const hours = Math.floor(whole / 3600);
-  const rest = `${two(Math.floor((whole % 3600) / 60))}:${two(whole % 60)}`;
-  return hours > 0 ? `${hours}:${rest}` : rest;
-}
-
 /** `Сегодня, 20:00`, `завтра, 09:00`, `12 октября, 09:00`. */
 export function dayAndClock(at: number, now: number, language: string, t: Translate): string {
   const days = dayNumber(at) - dayNumber(now);

@@ -1,0 +1,95 @@
+/** What the portal asks the house for; server state lives in TanStack Query alone. */
+import type { CallbackPage, ConsultationPage, PatientPage } from '@housecall/sdk';
+import {
+  type InfiniteData, keepPreviousData, useInfiniteQuery, useQuery,
+} from '@tanstack/react-query';
+
+import { useHouse } from './house';
+
+export type DeskTab = 'queue' | 'mine' | 'all' | 'archive';
+export type RequestTab = 'new' | 'in_progress' | 'overdue' | 'archive';
+
+const PAGE = 50;
+const nextOf = (page: { next: string | null }) => page.next ?? undefined;
+const first = undefined as string | undefined;
+
+/** All items of the pages loaded so far. */
+export function itemsOf<T>(data: InfiniteData<{ items: T[] }> | undefined): T[] {
+  return data?.pages.flatMap((page) => page.items) ?? [];
+}
+
+export function useBrand() {
+  const { api } = useHouse();
+  return useQuery({ queryKey: ['brand'], queryFn: () => api.brand(), staleTime: Infinity });
+}
+
+export function useSpecialties() {
+  const { api } = useHouse();
+  return useQuery({ queryKey: ['specialties'], queryFn: () => api.specialties(), staleTime: Infinity });
+}
+
+const DESK: Record<DeskTab, { state: string; mine?: boolean }> = {
+  queue: { state: 'waiting' },
+  mine: { state: 'active', mine: true },
+  all: { state: 'active' },
+  archive: { state: 'closed' },
+};
+
+export function useConsultations(tab: DeskTab, q = '', enabled = true) {
+  const { api } = useHouse();
+  return useInfiniteQuery<ConsultationPage, Error, InfiniteData<ConsultationPage>, string[], string | undefined>({
+    queryKey: ['consultations', tab, q],
+    queryFn: ({ pageParam }) =>
+      api.consultations({ ...DESK[tab], ...(q && { q }), ...(pageParam && { after: pageParam }), limit: PAGE }),
+    initialPageParam: first,
+    getNextPageParam: nextOf,
+    enabled,
+  });
+}
+
+export function useConsultation(id: string | undefined) {
+  const { api } = useHouse();
+  return useQuery({
+    queryKey: ['consultation', id],
+    queryFn: () => api.consultation(id ?? ''),
+    enabled: id !== undefined,
+  });
+}
+
+export function useCallbacks(tab: RequestTab, enabled = true) {
+  const { api } = useHouse();
+  return useInfiniteQuery<CallbackPage, Error, InfiniteData<CallbackPage>, string[], string | undefined>({
+    queryKey: ['callbacks', tab],
+    queryFn: ({ pageParam }) =>
+      api.callbacks({ state: tab, ...(pageParam && { after: pageParam }), limit: PAGE }),
+    initialPageParam: first,
+    getNextPageParam: nextOf,
+    enabled,
+  });
+}
+
+export function usePatients(q: string) {
+  const { api } = useHouse();
+  return useInfiniteQuery<PatientPage, Error, InfiniteData<PatientPage>, string[], string | undefined>({
+    queryKey: ['patients', q],
+    queryFn: ({ pageParam }) =>
+      api.patients({ ...(q && { q }), ...(pageParam && { after: pageParam }), limit: PAGE }),
+    initialPageParam: first,
+    getNextPageParam: nextOf,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function usePatient(id: string | undefined) {
+  const { api } = useHouse();
+  return useQuery({
+    queryKey: ['patient', id],
+    queryFn: () => api.patient(id ?? ''),
+    enabled: id !== undefined,
+  });
+}
+
+export function useOperators(enabled = true) {
+  const { api } = useHouse();
+  return useQuery({ queryKey: ['operators'], queryFn: () => api.operators(), enabled });
+}

@@ -1,0 +1,59 @@
+import { cilAccountLogout, cilCheckAlt, cilOptions } from '@coreui/icons';
+import {
+  CDropdown, CDropdownDivider, CDropdownHeader, CDropdownItem, CDropdownMenu, CDropdownToggle,
+} from '@coreui/react';
+import { useTranslation } from 'react-i18next';
+
+import { useHouse, useMe } from '../api/house';
+import { Avatar } from '../ui/Avatar';
+import { Icon } from '../ui/Icon';
+import { LanguageSwitch } from './LanguageSwitch';
+import { ThemeSwitch } from './ThemeSwitch';
+import { STATUSES, useOwnStatus } from './useOwnStatus';
+
+/** The operator's own name, chosen status, theme, language and the way out. */
+export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
+  const { t } = useTranslation();
+  const { session } = useHouse();
+  const me = useMe();
+  const [status, chooseStatus] = useOwnStatus();
+  const words = t(`status.${status}`);
+  return (
+    <CDropdown direction="dropup" autoClose="outside" className="hc-account" portal>
+      <CDropdownToggle
+        as="button" type="button" custom className="hc-account-toggle" data-testid="account-menu"
+        aria-label={`${me.name}, ${words}. ${t('settings.account')}`}
+      >
+        <Avatar id={me.id} name={me.name} size={36} presence={status} />
+        <span className="hc-sidebar-words">
+          <strong>{me.name}</strong>
+          <small>{dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words}</small>
+        </span>
+        <Icon icon={cilOptions} className="hc-account-more" />
+      </CDropdownToggle>
+      <CDropdownMenu className="hc-account-menu">
+        <CDropdownHeader>{t('status.choose')}</CDropdownHeader>
+        {STATUSES.map((choice) => (
+          <CDropdownItem
+            key={choice} as="button" type="button" data-testid={`status-${choice}`}
+            onClick={() => chooseStatus(choice)}
+          >
+            <i className={`hc-status-dot is-${choice}`} />
+            {t(`status.${choice}`)}
+            {status === choice && <Icon icon={cilCheckAlt} size={16} className="hc-account-check" />}
+          </CDropdownItem>
+        ))}
+        <CDropdownDivider />
+        <CDropdownHeader>{t('settings.theme')}</CDropdownHeader>
+        <div className="hc-account-row"><ThemeSwitch /></div>
+        <CDropdownHeader>{t('settings.language')}</CDropdownHeader>
+        <div className="hc-account-row"><LanguageSwitch /></div>
+        <CDropdownDivider />
+        <CDropdownItem as="button" type="button" data-testid="sign-out" onClick={() => void session.signOut()}>
+          <Icon icon={cilAccountLogout} size={18} />
+          {t('auth.signOut')}
+        </CDropdownItem>
+      </CDropdownMenu>
+    </CDropdown>
+  );
+}

@@ -1,0 +1,3 @@
+import type { Role } from '@housecall/sdk';
+
+export type DemoAccount = { email: string; password: string; role: Role };

@@ -1,0 +1,89 @@
+import { cilCloudDownload, cilDescription, cilImageBroken } from '@coreui/icons';
+import type { FileView, PendingFile } from '@housecall/sdk';
+import { useTranslation } from 'react-i18next';
+
+import { useHouse } from '../api/house';
+import { useToast } from '../app/toasts';
+import { fileSize } from '../format/text';
+import { Icon } from '../ui/Icon';
+import { fittedSize } from './fittedSize';
+import { useFileUrl } from './useFileUrl';
+
+import './file-body.css';
+
+/** `PDF`, from the sniffed type. */
+function typeWord(mediaType: string): string {
+  return (mediaType.split('/')[1] ?? mediaType).replace(/^x-|^vnd\./, '').slice(0, 12).toUpperCase();
+}
+
+export function FileLine({ file }: { file: FileView }) {
+  const { t, i18n } = useTranslation();
+  const { files } = useHouse();
+  const say = useToast();
+  const save = () => {
+    files.download(file).catch(() => say(t('chat.fileFailed'), 'bad'));
+  };
+  return (
+    <button type="button" className="hc-file" onClick={save} data-testid="file">
+      <span className="hc-file-mark"><Icon icon={cilDescription} size={22} /></span>
+      <span className="hc-file-words">
+        <strong>{file.name}</strong>
+        <small>{typeWord(file.media_type)}, {fileSize(file.size_bytes, i18n.language, t)}</small>
+      </span>
+      <Icon icon={cilCloudDownload} size={18} />
+      <span className="visually-hidden">{t('chat.download')}</span>
+    </button>
+  );
+}
+
+function Picture({ file, view }: { file: FileView; view: (id: string) => void }) {
+  const { t } = useTranslation();
+  const { url, failed } = useFileUrl(file.id);
+  const size = fittedSize(file.width, file.height);
+  return (
+    <button
+      type="button" className="hc-picture" style={{ width: size.width, aspectRatio: `${size.width} / ${size.height}` }}
+      aria-label={t('chat.open', { name: file.name })} onClick={() => view(file.id)}
+    >
+      {url && <img src={url} alt={file.name} width={size.width} height={size.height} data-testid="image" />}
+      {failed && <Icon icon={cilImageBroken} size={28} />}
+    </button>
+  );
+}
+
+type Props = { file: FileView; caption: string; view: (id: string) => void };
+
+/** A picture opens full screen, anything else is saved; both show what they are. */
+export function FileBody({ file, caption, view }: Props) {
+  return (
+    <>
+      {file.media_type.startsWith('image/') ? <Picture file={file} view={view} /> : <FileLine file={file} />}
+      {caption && <p className="hc-words">{caption}</p>}
+    </>
+  );
+}
+
+/** A file on its way to the house. */
+export function PendingFileBody({ file }: { file: PendingFile }) {
+  const { t, i18n } = useTranslation();
+  const percent = Math.round((file.progress ?? 0) * 100);
+  return (
+    <div className="hc-pending" aria-label={t('chat.uploading', { name: file.name, percent })}>
+      {file.previewUrl ? <img src={file.previewUrl} alt={file.name} /> : (
+        <span className="hc-file">
+          <span className="hc-file-mark"><Icon icon={cilDescription} size={22} /></span>
+          <span className="hc-file-words">
+            <strong>{file.name}</strong>
+            <small>{fileSize(file.sizeBytes, i18n.language, t)}</small>
+          </span>
+        </span>
+      )}
+      {file.progress !== null && (
+        <span className="hc-progress" role="progressbar" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100} aria-label={file.name}>
+          <i style={{ width: `${percent}%` }} />
+        </span>
+      )}
+      {file.caption && <p className="hc-words">{file.caption}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,86 @@
+import { COffcanvas } from '@coreui/react';
+import type { ConsultationSummary } from '@housecall/sdk';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+
+import { useMe } from '../api/house';
+import { useConsultation } from '../api/queries';
+import { ConversationView } from '../chat/ConversationView';
+import { PatientCard } from '../patient/PatientCard';
+import { AfterPause, Failed } from '../ui/States';
+import { Splash } from '../app/Splash';
+import { usePhone, useWide } from '../ui/useMediaQuery';
+import { CloseDialog } from './CloseDialog';
+import { ConsultationHeader } from './ConsultationHeader';
+import { TransferDialog } from './TransferDialog';
+import { useConsultationActions } from './useConsultationActions';
+import type { DeskPlace } from './useDeskPlace';
+
+
+type Props = { id: string; place: DeskPlace };
+
+/** Whether the reader may write, and the words that stand there if not. */
+export function useWriting(row: ConsultationSummary): { writable: boolean; readOnly: string } {
+  const { t } = useTranslation();
+  const me = useMe();
+  if (row.state === 'closed') return { writable: false, readOnly: t('consultation.archived') };
+  if (row.state === 'waiting') return { writable: false, readOnly: t('consultation.claimToAnswer') };
+  if (row.operator?.id === me.id) return { writable: true, readOnly: '' };
+  const name = row.operator?.name ?? '';
+  return { writable: false, readOnly: t('consultation.notYours', { name }) };
+}
+
+function Opened({ row, place }: { row: ConsultationSummary; place: DeskPlace }) {
+  const { t } = useTranslation();
+  const wide = useWide();
+  const [dialog, setDialog] = useState<'close' | 'transfer' | 'card'>();
+  const actions = useConsultationActions(row.id);
+  const writing = useWriting(row);
+  const dismiss = () => setDialog(undefined);
+  const claim = () => actions.claim.mutate(undefined, { onSuccess: () => place.go('mine', row.id) });
+  return (
+    <>
+      <section className="hc-pane" aria-label={row.patient.name || t('person.noName')} data-testid="consultation" data-state={row.state}>
+        <ConsultationHeader
+          row={row} claiming={actions.claim.isPending} claim={claim} back={place.addressOf(place.tab)}
+          close={() => setDialog('close')} transfer={() => setDialog('transfer')}
+          {...(!wide && { card: () => setDialog('card') })}
+        />
+        <ConversationView id={row.conversation} {...writing} />
+      </section>
+      {wide && <aside className="hc-aside"><PatientCard id={row.patient.id} current={row.id} /></aside>}
+      {!wide && (
+        <COffcanvas placement="end" visible={dialog === 'card'} onHide={dismiss} className="hc-drawer" aria-label={t('card.label')}>
+          {dialog === 'card' && <PatientCard id={row.patient.id} current={row.id} close={dismiss} />}
+        </COffcanvas>
+      )}
+      <CloseDialog
+        open={dialog === 'close'} dismiss={dismiss} busy={actions.close.isPending} consultation={row.id}
+        confirm={(summary) => actions.close.mutate(summary, {
+          onSuccess: () => { dismiss(); place.go('archive', row.id); },
+        })}
+      />
+      <TransferDialog
+        open={dialog === 'transfer'} dismiss={dismiss} busy={actions.transfer.isPending}
+        confirm={(to) => actions.transfer.mutate(to, {
+          onSuccess: () => { dismiss(); place.go('mine'); },
+        })}
+      />
+    </>
+  );
+}
+
+/** A consultation with its whole conversation and the patient's card. */
+export function ConsultationPane({ id, place }: Props) {
+  const { t } = useTranslation();
+  const phone = usePhone();
+  const query = useConsultation(id);
+  if (query.data) return <Opened row={query.data} place={place} />;
+  return (
+    <section className="hc-pane" aria-label={t('chat.messages')}>
+      {query.isError
+        ? <Failed error={query.error} retry={() => (phone ? place.go(place.tab) : void query.refetch())} />
+        : <AfterPause><Splash /></AfterPause>}
+    </section>
+  );
+}

@@ -1,0 +1,91 @@
+import { cilArrowBottom, cilInbox, cilSearch } from '@coreui/icons';
+import { CButton } from '@coreui/react';
+import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+
+import { usePresence } from '../api/presence';
+import { type DeskTab, itemsOf, useConsultations } from '../api/queries';
+import { Icon } from '../ui/Icon';
+import { Empty, Failed, SkeletonRows } from '../ui/States';
+import { QueueRow } from './QueueRow';
+import type { DeskPlace } from './useDeskPlace';
+import { useHeldRows } from './useHeldRows';
+
+import './desk-list.css';
+
+const EMPTY: Record<DeskTab, string> = {
+  queue: 'desk.emptyQueue', mine: 'desk.emptyMine', all: 'desk.emptyAll', archive: 'desk.emptyArchive',
+};
+
+function Tabs({ place }: { place: DeskPlace }) {
+  const { t } = useTranslation();
+  const counts = useConsultations('queue').data?.pages[0]?.counts;
+  const count: Partial<Record<DeskTab, number | undefined>> = {
+    queue: counts?.waiting, mine: counts?.mine, all: counts?.active,
+  };
+  return (
+    <nav className="hc-tabs" aria-label={t('desk.list')}>
+      {place.tabs.map((tab) => (
+        <Link
+          key={tab} to={place.addressOf(tab, place.id)} data-testid={`tab-${tab}`}
+          className={tab === place.tab ? 'is-chosen' : ''} aria-current={tab === place.tab ? 'page' : undefined}
+        >
+          {t(`desk.${tab}`)}
+          {count[tab] ? <span className="hc-figures"> {count[tab]}</span> : null}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function Rows({ place }: { place: DeskPlace }) {
+  const { t } = useTranslation();
+  const query = useConsultations(place.tab, place.q);
+  const items = itemsOf(query.data);
+  const held = useHeldRows(items, place.tab !== 'archive');
+  const presence = usePresence(items.map((item) => item.patient.id));
+  if (query.isPending) return <SkeletonRows count={6} height={86} />;
+  if (query.isError && items.length === 0) {
+    return <Failed error={query.error} retry={() => void query.refetch()} />;
+  }
+  if (held.rows.length === 0) {
+    return place.q
+      ? <Empty icon={cilSearch} title={t('desk.emptySearch')} hint={t('desk.emptySearchHint')} />
+      : <Empty icon={cilInbox} title={t(EMPTY[place.tab])} hint={t(`${EMPTY[place.tab]}Hint`)} />;
+  }
+  return (
+    <>
+      {held.arrived > 0 && (
+        <button type="button" className="hc-arrived" data-testid="arrived" onClick={held.release}>
+          <Icon icon={cilArrowBottom} size={14} />
+          {t('desk.arrived', { count: held.arrived })}
+        </button>
+      )}
+      <ul className="hc-rows" ref={held.box} {...held.handlers}>
+        {held.rows.map(({ row, gone }) => (
+          <QueueRow
+            key={row.id} row={row} gone={gone} tab={place.tab} chosen={row.id === place.id}
+            to={place.addressOf(place.tab, row.id)} presence={presence.get(row.patient.id)}
+          />
+        ))}
+        {query.hasNextPage && (
+          <li className="hc-more">
+            <CButton color="secondary" variant="outline" data-testid="more" disabled={query.isFetchingNextPage} onClick={() => { held.release(); void query.fetchNextPage(); }}>
+              {t('state.more')}
+            </CButton>
+          </li>
+        )}
+      </ul>
+    </>
+  );
+}
+
+export function DeskList({ place }: { place: DeskPlace }) {
+  const { t } = useTranslation();
+  return (
+    <section className="hc-list" aria-label={t('desk.list')}>
+      <Tabs place={place} />
+      <Rows key={`${place.tab} ${place.q}`} place={place} />
+    </section>
+  );
+}

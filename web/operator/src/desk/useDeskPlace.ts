@@ -1,0 +1,37 @@
+import { useCallback } from 'react';
+import { useNavigate, useParams, useSearchParams } from 'react-router';
+
+import { useMe } from '../api/house';
+import type { DeskTab } from '../api/queries';
+
+/** Tabs of a role: who reads every conversation also sees everybody's. */
+export function tabsOf(role: string | null): DeskTab[] {
+  return role === 'supervisor' ? ['queue', 'mine', 'all', 'archive'] : ['queue', 'mine', 'archive'];
+}
+
+/** Where the desk stands: tab, search and chosen row live in the address. */
+export function useDeskPlace() {
+  const { id } = useParams();
+  const [params, setParams] = useSearchParams();
+  const navigate = useNavigate();
+  const tabs = tabsOf(useMe().role);
+  const asked = params.get('tab');
+  const tab = tabs.find((known) => known === asked) ?? 'queue';
+  const q = params.get('q') ?? '';
+  const addressOf = (nextTab: DeskTab, nextId?: string) => {
+    const search = new URLSearchParams({ tab: nextTab, ...(q && { q }) });
+    return `/consultations${nextId ? `/${nextId}` : ''}?${search}`;
+  };
+  const setSearch = useCallback((words: string) => {
+    setParams((before) => {
+      const next = new URLSearchParams(before);
+      if (words) next.set('q', words);
+      else next.delete('q');
+      return next;
+    }, { replace: true });
+  }, [setParams]);
+  const go = (nextTab: DeskTab, nextId?: string) => void navigate(addressOf(nextTab, nextId));
+  return { id, tab, q, tabs, addressOf, setSearch, go };
+}
+
+export type DeskPlace = ReturnType<typeof useDeskPlace>;
