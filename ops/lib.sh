@@ -33,6 +33,7 @@ build_web() {
         if ! up_to_date "web/$app/dist/index.html" "web/$app" web/sdk web/tokens web/package-lock.json; then
             say "building the $app app"
             (cd "web/$app" && npm run --silent build)
+            node ops/precompress.mjs "web/$app/dist"
             touch "web/$app/dist/index.html"
         fi
     done
