@@ -10,4 +10,6 @@ pub mod bus;
 pub mod postgres;
 pub mod service;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
