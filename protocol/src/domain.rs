@@ -119,6 +119,22 @@ pub struct Message {
     pub body: MessageBody,
 }
 
+impl Message {
+    /// The message as a reader of this kind may see it: patients see that there
+    /// is a note's place in the order, but neither its text nor its author.
+    #[must_use]
+    pub fn seen_by(mut self, reader: PersonKind) -> Self {
+        if reader == PersonKind::Patient && matches!(self.body, MessageBody::Note { .. }) {
+            self.sender = None;
+            self.sender_name = None;
+            self.sender_kind = None;
+            self.client_message_id = None;
+            self.body = MessageBody::Hidden;
+        }
+        self
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(export, export_to = "realtime.ts")]
