@@ -426,6 +426,31 @@ impl ClientFrame {
         "call.report",
     ];
 
+    /// The frame's `type`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::AuthRefresh(_) => "auth.refresh",
+            Self::Ping(_) => "ping",
+            Self::ChatOpen(_) => "chat.open",
+            Self::ChatClose(_) => "chat.close",
+            Self::ChatSend(_) => "chat.send",
+            Self::ChatFetch(_) => "chat.fetch",
+            Self::ChatReceipt(_) => "chat.receipt",
+            Self::ChatTyping(_) => "chat.typing",
+            Self::PresenceSet(_) => "presence.set",
+            Self::PresenceWatch(_) => "presence.watch",
+            Self::CallStart(_) => "call.start",
+            Self::CallPrepare(_) => "call.prepare",
+            Self::CallAccept(_) => "call.accept",
+            Self::CallDecline(_) => "call.decline",
+            Self::CallHangUp(_) => "call.hang_up",
+            Self::CallOffer(_) => "call.offer",
+            Self::CallMedia(_) => "call.media",
+            Self::CallReport(_) => "call.report",
+        }
+    }
+
     /// Reads one text frame.
     ///
     /// # Errors
@@ -473,7 +498,15 @@ impl Outgoing {
 }
 
 /// WebSocket close codes, from the private range of RFC 6455, section 7.4.2.
+///
+/// Two standard codes are used beside them: 1002 for bytes that are not the
+/// WebSocket protocol or a frame far over the size limit, 1013 when the house
+/// cannot check who is asking and the client should come back later.
 pub mod close {
+    /// RFC 6455: the bytes cannot be read, or the frame is far too large.
+    pub const UNREADABLE: u16 = 1002;
+    /// IANA registry: try again later.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
     /// The hello was missing, late or malformed.
     pub const BAD_HELLO: u16 = 4000;
     /// The token is missing, expired or not ours: get a new one, then reconnect.
@@ -482,9 +515,10 @@ pub mod close {
     pub const SESSION_REVOKED: u16 = 4002;
     /// This client speaks a protocol version the server does not.
     pub const PROTOCOL_VERSION: u16 = 4003;
-    /// The client did not read fast enough: reconnect and resume.
+    /// The client did not read fast enough, or did not answer two pings:
+    /// reconnect and resume.
     pub const SLOW_CONSUMER: u16 = 4008;
-    /// Too many frames: reconnect after a pause.
+    /// Too many frames, or too many connections of one person: reconnect after a pause.
     pub const RATE_LIMITED: u16 = 4009;
     /// The server stops: reconnect after a random part of a second.
     pub const DRAINING: u16 = 4010;

@@ -11,7 +11,7 @@ use crate::client::{
     SendBody, ServerFrame, Topic, TypingView,
 };
 use crate::domain::{
-    MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
+    CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
 };
 use crate::ids::{
     CallId, ClientMessageId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
@@ -153,6 +153,10 @@ pub enum PersonEvent {
     SessionRevoked {
         session: Option<SessionId>,
     },
+    /// A newer connection of the same device took this one's place.
+    Replaced {
+        connection: ConnectionId,
+    },
 }
 
 /// For every operator connection.
@@ -184,8 +188,12 @@ pub enum CallCommand {
     },
     Media(MediaState),
     Report(CallReport),
-    /// The gateway saw the participant's connection come or go.
-    Connected,
+    /// The gateway saw the participant's connection come, and which earlier one it
+    /// continues. Answered by [`CallReply::View`].
+    Connected {
+        previous: Option<ConnectionId>,
+    },
+    /// The gateway saw the participant's connection go.
     Disconnected,
 }
 
@@ -195,6 +203,7 @@ pub enum CallReply {
     Answer {
         sdp: String,
     },
+    View(Box<CallView>),
     Done,
 }
 

@@ -1,1 +1,85 @@
 //! The front door: WebSocket sessions, the call state machine, room placement.
+//!
+//! Clients speak [`housecall_protocol::client`] over `/rt/v1`. The gateway keeps
+//! no product state of its own: chat is asked of the chat router, media of the
+//! relays, people of presence, all over the bus. Calls alone are driven here,
+//! each by the gateway that received its start.
+
+mod call;
+mod config;
+mod connection;
+mod gateway;
+mod ice;
+mod lane;
+mod metrics;
+mod storage;
+
+use std::sync::Arc;
+
+use housecall_platform::bus::BusError;
+use housecall_platform::service::{Context, Running};
+use housecall_protocol::NodeId;
+use housecall_protocol::cluster::subject;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use call::Calls;
+pub use config::{CallConfig, Config, IceServerConfig};
+use gateway::admission::Admission;
+use gateway::dispatch::Subscriptions;
+use gateway::registry::Registry;
+use gateway::{Gateway, beats, upgrade};
+use metrics::Metrics;
+
+/// Why the gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the gateway cannot listen on the bus: {0}")]
+    Bus(#[from] BusError),
+    #[error("the gateway's metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Starts the gateway. The router carries `/rt/v1`; serve it with connect info, or
+/// the bound per address has nothing to count by.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
+    let metrics = Metrics::register(&context)?;
+    let requests = context.bus.subscribe(&subject::call_request(NodeId(context.node))).await?;
+    let gateway = Arc::new(Gateway {
+        admission: Arc::new(Admission::new(&config)),
+        registry: Registry::default(),
+        calls: Calls::new(),
+        connections: TaskTracker::new(),
+        draining: CancellationToken::new(),
+        metrics,
+        config,
+        context,
+    });
+    let subscriptions = Subscriptions::subscribe(&gateway).await?;
+    // Cancelled last: until then the ends of calls still reach their people.
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    subscriptions.spawn(&gateway, &tasks, &stop);
+    tasks.spawn(Calls::serve(Arc::clone(&gateway), requests, stop.clone()));
+    tasks.spawn(call::sweep::run(Arc::clone(&gateway), stop.clone()));
+    tasks.spawn(beats::run(Arc::clone(&gateway), stop.clone()));
+    tasks.spawn(drain(Arc::clone(&gateway), stop));
+    tasks.close();
+    Ok(Running { router: upgrade::router(gateway), tasks })
+}
+
+/// Ends calls, then connections, then everything else.
+async fn drain(gateway: Arc<Gateway>, stop: CancellationToken) {
+    gateway.context.shutdown.cancelled().await;
+    let patience = gateway.config.drain();
+    gateway.calls.drain(patience).await;
+    gateway.draining.cancel();
+    gateway.connections.close();
+    if tokio::time::timeout(patience * 2, gateway.connections.wait()).await.is_err() {
+        tracing::warn!("connections did not close in time");
+    }
+    stop.cancel();
+}

@@ -1,0 +1,589 @@
+//! The state machine of one call: `ringing -> connecting -> active -> ended`.
+//!
+//! Pure: the time comes in with each [`Input`], what is to be done goes out as
+//! [`Effect`]s in order. It knows nothing of sockets, the bus or the database.
+
+mod party;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use housecall_protocol::client::{
+    CallAccept, CallOfferNeeded, CallQuality, CallSlots, CallUpdate, ErrorCode, ServerFrame,
+};
+use housecall_protocol::cluster::{Answer, CallCommand, CallReply, Refusal, SfuEvent};
+use housecall_protocol::domain::{
+    CallMedia, CallState, CallSubject, CallView, EndReason, MediaState, QualityLevel, TimestampMs,
+};
+use housecall_protocol::{CallId, ConnectionId, ConversationId, PersonId};
+
+use super::quality::Quality;
+pub(crate) use party::Party;
+use party::{Link, Signaling};
+
+/// How long each state may last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) ring: Duration,
+    pub(crate) connecting: Duration,
+    pub(crate) away: Duration,
+    pub(crate) media_lost: Duration,
+}
+
+/// What does not change in a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallInfo {
+    pub(crate) id: CallId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) subject: CallSubject,
+    pub(crate) media: CallMedia,
+    pub(crate) created_at: TimestampMs,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    Caller,
+    Callee,
+}
+
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
+
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+/// Names the request that a later reply answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    Command {
+        side: Side,
+        connection: ConnectionId,
+        ticket: Ticket,
+        command: CallCommand,
+    },
+    /// The relay's word.
+    Relay(SfuEvent),
+    /// The relay refused a join that [`RelayStep::Join`] asked for.
+    JoinFailed {
+        side: Side,
+        connection: ConnectionId,
+    },
+    /// The time of [`CallMachine::poll_timeout`] has come.
+    Tick,
+    /// The call cannot go on here: the process stops, or another ended it.
+    Abort,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    Reply {
+        ticket: Ticket,
+        reply: Answer<CallReply>,
+    },
+    Notify {
+        to: Side,
+        frame: ServerFrame,
+    },
+    Relay(RelayStep),
+    /// Record that the callee accepted, after ringing this long.
+    Accepted {
+        rang: Duration,
+    },
+    /// Media flows both ways, this long after the accept.
+    Flowing {
+        joined_in: Duration,
+    },
+    /// Record the end; `talked` since the accept. The last effects are the
+    /// notifications of it.
+    End {
+        reason: EndReason,
+        talked: Option<Duration>,
+    },
+}
+
+/// Requests to the relay, to be made one after another.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RelayStep {
+    /// `again`: an earlier session of this participant must leave first.
+    Join {
+        side: Side,
+        connection: ConnectionId,
+        sdp: String,
+        ticket: Ticket,
+        again: bool,
+    },
+    Offer {
+        side: Side,
+        sdp: String,
+        ticket: Ticket,
+    },
+    SetMedia {
+        side: Side,
+        media: MediaState,
+    },
+    StartForwarding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Ringing { until: Instant },
+    Connecting { accepted_at: Instant, until: Instant },
+    Active { accepted_at: Instant },
+    Ended { accepted_at: Option<Instant>, reason: EndReason },
+}
+
+/// See the module.
+pub(crate) struct CallMachine {
+    timing: Timing,
+    info: CallInfo,
+    started: Instant,
+    state: State,
+    caller: Party,
+    callee: Party,
+    quality: Quality,
+}
+
+impl CallMachine {
+    /// A call that rings; the caller has joined the room from `connection`.
+    pub(crate) fn ringing(
+        now: Instant,
+        timing: Timing,
+        info: CallInfo,
+        mut caller: Party,
+        callee: Party,
+        connection: ConnectionId,
+    ) -> Self {
+        caller.signaling = Signaling::Here(connection);
+        caller.link = Link::Joining { by: connection, since: now };
+        let state = State::Ringing { until: now + timing.ring };
+        Self { timing, info, started: now, state, caller, callee, quality: Quality::default() }
+    }
+
+    pub(crate) const fn id(&self) -> CallId {
+        self.info.id
+    }
+
+    pub(crate) fn side_of(&self, person: PersonId) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| self.party(*side).who.person == person)
+    }
+
+    pub(crate) const fn party(&self, side: Side) -> &Party {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        }
+    }
+
+    const fn party_mut(&mut self, side: Side) -> &mut Party {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    pub(crate) const fn quality(&self) -> &Quality {
+        &self.quality
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended { .. })
+    }
+
+    /// The whole call as its participants see it.
+    pub(crate) fn view(&self) -> CallView {
+        let (state, accepted, ended) = match self.state {
+            State::Ringing { .. } => (CallState::Ringing, None, None),
+            State::Connecting { accepted_at, .. } => {
+                (CallState::Connecting, Some(accepted_at), None)
+            }
+            State::Active { accepted_at } => (CallState::Active, Some(accepted_at), None),
+            State::Ended { accepted_at, reason } => (CallState::Ended, accepted_at, Some(reason)),
+        };
+        CallView {
+            id: self.info.id,
+            conversation: self.info.conversation,
+            subject: self.info.subject,
+            media: self.info.media,
+            state,
+            caller: self.caller.view(self.counts_as_joined(Side::Caller)),
+            callee: self.callee.view(self.counts_as_joined(Side::Callee)),
+            created_at: self.info.created_at,
+            accepted_at: accepted.map(|at| self.wall_time(at)),
+            ended,
+        }
+    }
+
+    fn wall_time(&self, at: Instant) -> TimestampMs {
+        let since_ms = at.saturating_duration_since(self.started).as_millis();
+        let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
+        TimestampMs(self.info.created_at.0.saturating_add(since_ms))
+    }
+
+    /// A callee whom it only rings for is not missed when they go.
+    const fn counts_as_joined(&self, side: Side) -> bool {
+        match (self.state, side) {
+            (State::Ringing { .. }, Side::Callee) | (State::Ended { .. }, _) => false,
+            _ => true,
+        }
+    }
+
+    /// When [`Input::Tick`] is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let own = match self.state {
+            State::Ringing { until } | State::Connecting { until, .. } => Some(until),
+            State::Active { .. } => None,
+            State::Ended { .. } => return None,
+        };
+        Side::BOTH.into_iter().filter_map(|side| self.missing_until(side)).chain(own).min()
+    }
+
+    /// Until when the others wait for a participant who is away.
+    fn missing_until(&self, side: Side) -> Option<Instant> {
+        if !self.counts_as_joined(side) {
+            return None;
+        }
+        let party = self.party(side);
+        // While it connects, the connecting time bounds a join that drags on.
+        let joining_counts = matches!(self.state, State::Active { .. });
+        let down_since = party.link.down_since(joining_counts)?;
+        Some(match party.signaling {
+            Signaling::Away { since } => since.max(down_since) + self.timing.away,
+            Signaling::Here(_) | Signaling::Unseen => down_since + self.timing.media_lost,
+        })
+    }
+
+    /// Takes one input and says what is to be done, in order.
+    pub(crate) fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+        let before = self.view();
+        let mut effects = Vec::new();
+        match input {
+            Input::Command { side, connection, ticket, command } => {
+                self.on_command(now, side, connection, ticket, command, &mut effects);
+            }
+            Input::Relay(event) => self.on_relay(now, event, &mut effects),
+            Input::JoinFailed { side, connection } => {
+                self.party_mut(side).join_failed(connection, now);
+            }
+            Input::Tick => {}
+            Input::Abort => self.end(now, EndReason::Failed, &mut effects),
+        }
+        self.settle(now, &mut effects);
+        self.expire(now, &mut effects);
+        let after = self.view();
+        if after != before {
+            // Always the whole state, to both: also to the callee's other devices,
+            // which stop ringing when they see `connecting` without having accepted.
+            for to in Side::BOTH {
+                let update = CallUpdate { call: after.clone() };
+                effects.push(Effect::Notify { to, frame: ServerFrame::CallUpdated(update) });
+            }
+        }
+        effects
+    }
+
+    /// Connecting becomes active once media flows both ways. From a participant
+    /// who sends nothing there is nothing to wait for.
+    fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let State::Connecting { accepted_at, .. } = self.state else { return };
+        let settled = Side::BOTH.into_iter().all(|side| {
+            let party = self.party(side);
+            let silent = self.party(side.other()).media == MediaState::default();
+            party.link.is_up() && (party.flowing || silent)
+        });
+        if settled {
+            self.state = State::Active { accepted_at };
+            let joined_in = now.saturating_duration_since(accepted_at);
+            effects.push(Effect::Flowing { joined_in });
+        }
+    }
+
+    fn expire(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let reason = match self.state {
+            State::Ringing { until } if now >= until => EndReason::NoAnswer,
+            State::Connecting { until, .. } if now >= until => EndReason::Failed,
+            State::Ended { .. } => return,
+            _ => {
+                let lost = |side| self.missing_until(side).is_some_and(|until| now >= until);
+                if !Side::BOTH.into_iter().any(lost) {
+                    return;
+                }
+                EndReason::ConnectionLost
+            }
+        };
+        self.end(now, reason, effects);
+    }
+
+    fn end(&mut self, now: Instant, reason: EndReason, effects: &mut Vec<Effect>) {
+        let accepted_at = match self.state {
+            State::Ringing { .. } => None,
+            State::Connecting { accepted_at, .. } | State::Active { accepted_at } => {
+                Some(accepted_at)
+            }
+            State::Ended { .. } => return,
+        };
+        self.state = State::Ended { accepted_at, reason };
+        let talked = accepted_at.map(|at| now.saturating_duration_since(at));
+        effects.push(Effect::End { reason, talked });
+    }
+
+    fn on_command(
+        &mut self,
+        now: Instant,
+        side: Side,
+        connection: ConnectionId,
+        ticket: Ticket,
+        command: CallCommand,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !matches!(command, CallCommand::Disconnected | CallCommand::Connected { .. }) {
+            self.party_mut(side).heard_from(connection);
+        }
+        let done = match command {
+            CallCommand::Connected { previous } => {
+                self.connected(side, connection, previous, effects)
+            }
+            CallCommand::Disconnected => {
+                self.party_mut(side).disconnected(connection, now);
+                Ok(Some(CallReply::Done))
+            }
+            CallCommand::Report(report) => {
+                self.quality.report(self.party(side).who.person, &report);
+                Ok(Some(CallReply::Done))
+            }
+            CallCommand::HangUp => self.hang_up(now, side, effects),
+            _ if self.has_ended() => Err(conflict("the call has ended")),
+            CallCommand::Prepare { sdp } => self.join(now, side, connection, sdp, ticket, effects),
+            CallCommand::Accept(accept) => {
+                self.accept(now, side, connection, accept, ticket, effects)
+            }
+            CallCommand::Decline => self.decline(now, side, effects),
+            CallCommand::Offer { sdp } => self.offer(side, connection, sdp, ticket, effects),
+            CallCommand::Media(media) => self.set_media(side, connection, media, effects),
+        };
+        // Without a reply here, the relay's answer will be the reply.
+        if let Some(reply) = done.transpose() {
+            effects.push(Effect::Reply { ticket, reply });
+        }
+    }
+
+    fn connected(
+        &mut self,
+        side: Side,
+        connection: ConnectionId,
+        previous: Option<ConnectionId>,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let call = self.info.id;
+        let party = self.party_mut(side);
+        party.connected(connection, previous);
+        // What it may have missed while it was away.
+        if let Some(slots) = party.slots.clone() {
+            let frame = ServerFrame::CallSlots(CallSlots { call, slots });
+            effects.push(Effect::Notify { to: side, frame });
+        }
+        Ok(Some(CallReply::View(Box::new(self.view()))))
+    }
+
+    fn hang_up(
+        &mut self,
+        now: Instant,
+        side: Side,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let reason = match (self.state, side) {
+            (State::Ringing { .. }, Side::Caller) => EndReason::Cancelled,
+            (State::Ringing { .. }, Side::Callee) => EndReason::Declined,
+            _ => EndReason::HungUp,
+        };
+        // To hang up what has ended is no error: the goal is reached.
+        self.end(now, reason, effects);
+        Ok(Some(CallReply::Done))
+    }
+
+    fn decline(
+        &mut self,
+        now: Instant,
+        side: Side,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        match (self.state, side) {
+            (State::Ringing { .. }, Side::Callee) => {
+                self.end(now, EndReason::Declined, effects);
+                Ok(Some(CallReply::Done))
+            }
+            (_, Side::Caller) => Err(forbidden("only the callee declines")),
+            _ => Err(conflict("the call was answered already")),
+        }
+    }
+
+    /// A fresh media session of a participant: early while it rings, or again
+    /// after a reload of the page.
+    fn join(
+        &mut self,
+        now: Instant,
+        side: Side,
+        connection: ConnectionId,
+        sdp: String,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let party = self.party_mut(side);
+        if party.holds_media_elsewhere(connection) {
+            return Err(Refusal::new(ErrorCode::Busy, "another device of yours is connected"));
+        }
+        let again = party.start_joining(connection, now);
+        effects.push(Effect::Relay(RelayStep::Join { side, connection, sdp, ticket, again }));
+        Ok(None)
+    }
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        side: Side,
+        connection: ConnectionId,
+        accept: CallAccept,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        if side == Side::Caller {
+            return Err(forbidden("only the callee accepts"));
+        }
+        if !matches!(self.state, State::Ringing { .. }) {
+            return Err(conflict("the call was answered already"));
+        }
+        let CallAccept { state: media, sdp, .. } = accept;
+        let reply = match sdp {
+            Some(sdp) => {
+                let again = self.callee.start_joining(connection, now);
+                effects.push(Effect::Relay(RelayStep::Join {
+                    side,
+                    connection,
+                    sdp,
+                    ticket,
+                    again,
+                }));
+                None
+            }
+            None if self.callee.link.held_by() == Some(connection) => Some(CallReply::Done),
+            None => return Err(conflict("prepare first, or accept with an offer")),
+        };
+        self.callee.media = media;
+        self.callee.signaling = Signaling::Here(connection);
+        self.state = State::Connecting { accepted_at: now, until: now + self.timing.connecting };
+        // The mute is known to the relay before the first packet may pass.
+        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
+        effects.push(Effect::Relay(RelayStep::StartForwarding));
+        let rang = now.saturating_duration_since(self.started);
+        effects.push(Effect::Accepted { rang });
+        Ok(reply)
+    }
+
+    fn offer(
+        &mut self,
+        side: Side,
+        connection: ConnectionId,
+        sdp: String,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let party = self.party_mut(side);
+        if party.link.held_by().is_none() {
+            return Err(conflict("prepare first"));
+        }
+        if party.holds_media_elsewhere(connection) {
+            return Err(conflict("another device of yours is in the call"));
+        }
+        party.link.pass_to(connection);
+        effects.push(Effect::Relay(RelayStep::Offer { side, sdp, ticket }));
+        Ok(None)
+    }
+
+    fn set_media(
+        &mut self,
+        side: Side,
+        connection: ConnectionId,
+        media: MediaState,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let party = self.party_mut(side);
+        if party.signaling != Signaling::Here(connection) {
+            return Err(conflict("another device of yours is in the call"));
+        }
+        party.media = media;
+        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
+        Ok(Some(CallReply::Done))
+    }
+
+    fn on_relay(&mut self, now: Instant, event: SfuEvent, effects: &mut Vec<Effect>) {
+        if self.has_ended() {
+            return;
+        }
+        let call = self.info.id;
+        match event {
+            SfuEvent::Connected { participant, .. } => {
+                self.with_party(participant, |party| party.link.up());
+            }
+            SfuEvent::Flowing { participant } => self.with_party(participant, |party| {
+                party.link.up();
+                party.flowing = true;
+            }),
+            SfuEvent::Disconnected { participant } | SfuEvent::Gone { participant } => {
+                self.with_party(participant, |party| party.link.down(now));
+                self.level(participant, QualityLevel::Lost, effects);
+            }
+            SfuEvent::Slots { participant, slots } => {
+                let Some(to) = self.side_of(participant) else { return };
+                self.party_mut(to).slots = Some(slots.clone());
+                let frame = ServerFrame::CallSlots(CallSlots { call, slots });
+                effects.push(Effect::Notify { to, frame });
+            }
+            SfuEvent::OfferNeeded { participant, video_slots } => {
+                let Some(to) = self.side_of(participant) else { return };
+                let needed = CallOfferNeeded { call, video_slots };
+                effects.push(Effect::Notify { to, frame: ServerFrame::CallOfferNeeded(needed) });
+            }
+            SfuEvent::Quality { participant, quality } => {
+                self.quality.sample(participant, &quality);
+                self.level(participant, quality.level(), effects);
+            }
+            SfuEvent::RoomClosed => self.end(now, EndReason::Failed, effects),
+        }
+    }
+
+    fn with_party(&mut self, person: PersonId, change: impl FnOnce(&mut Party)) {
+        if let Some(side) = self.side_of(person) {
+            change(self.party_mut(side));
+        }
+    }
+
+    /// Tells both of a participant's quality when it has changed.
+    fn level(&mut self, person: PersonId, level: QualityLevel, effects: &mut Vec<Effect>) {
+        let Some(side) = self.side_of(person) else { return };
+        if !self.counts_as_joined(side) || self.party(side).level == Some(level) {
+            return;
+        }
+        self.party_mut(side).level = Some(level);
+        for to in Side::BOTH {
+            let quality = CallQuality { call: self.info.id, person, level };
+            effects.push(Effect::Notify { to, frame: ServerFrame::CallQuality(quality) });
+        }
+    }
+}
+
+fn conflict(message: &str) -> Refusal {
+    Refusal::new(ErrorCode::Conflict, message)
+}
+
+fn forbidden(message: &str) -> Refusal {
+    Refusal::new(ErrorCode::Forbidden, message)
+}

@@ -1,0 +1,235 @@
+//! Settings of the gateway and of calls.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Section `[signaling]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// WebSockets of this process at once. One more is answered 503.
+    pub max_connections: usize,
+    /// WebSockets of one person at once, over all their devices on this process.
+    pub max_connections_per_person: usize,
+    /// WebSockets from one network address at once. A clinic behind one address
+    /// needs as many as it has people.
+    pub max_connections_per_address: usize,
+    /// The listener is reached through a reverse proxy only: the client's address
+    /// is the last one in `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Seconds a new connection has to send its hello.
+    pub hello_timeout_s: u64,
+    /// Seconds between pings. Two without an answer close the connection.
+    pub heartbeat_s: u64,
+    /// Longest frame a client may send, bytes. A session description of a call is
+    /// the longest legitimate one.
+    pub max_frame_bytes: usize,
+    /// Frames that may wait for a slow reader.
+    pub outbound_frames: usize,
+    /// Bytes that may wait for a slow reader.
+    pub outbound_bytes: usize,
+    /// Frames a client may send per second on average...
+    pub frames_per_second: u32,
+    /// ...and at once.
+    pub frames_burst: u32,
+    /// Frames refused for their rate before the connection is closed.
+    pub max_rate_strikes: u32,
+    /// Conversations one connection may follow.
+    pub max_open_conversations: usize,
+    /// People one operator's connection may watch.
+    pub max_watched_people: usize,
+    /// Milliseconds another service has to answer a request.
+    pub request_timeout_ms: u64,
+    /// Seconds that requests under way and open calls have to end when the process stops.
+    pub drain_s: u64,
+    /// Calls: section `[signaling.call]`.
+    pub call: CallConfig,
+    /// STUN and TURN servers with fixed credentials.
+    pub ice_servers: Vec<IceServerConfig>,
+    /// Addresses of a coturn server that shares `turn_secret` with us, as
+    /// `turns:turn.clinic.example:443?transport=tcp`. Empty: no such server.
+    pub turn_urls: Vec<String>,
+    /// coturn's `static-auth-secret`. Absent: no time-limited credentials are made.
+    pub turn_secret: Option<SecretString>,
+    /// Seconds for which a TURN credential is good. Longer than the longest call.
+    pub turn_ttl_s: u64,
+}
+
+/// Section `[signaling.call]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallConfig {
+    /// Seconds a call rings.
+    pub ring_s: u64,
+    /// Seconds from the accept until media must flow both ways.
+    pub connecting_s: u64,
+    /// Seconds a participant may be away, signaling and media both.
+    pub away_s: u64,
+    /// Seconds a participant's media may be down while their signaling is there:
+    /// the page reloads, or a phone changes networks again and again.
+    pub media_lost_s: u64,
+    /// Seconds between the owner's signs of life.
+    pub beat_s: u64,
+    /// Seconds without such a sign after which others end the call.
+    pub owner_lost_s: u64,
+    /// Open calls this process may drive.
+    pub max_calls: usize,
+}
+
+/// An `RTCIceServer` with fixed credentials.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IceServerConfig {
+    /// As `stun:stun.clinic.example:3478`.
+    pub urls: Vec<String>,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub credential: Option<SecretString>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: 20_000,
+            max_connections_per_person: 16,
+            max_connections_per_address: 1000,
+            behind_proxy: false,
+            hello_timeout_s: 5,
+            heartbeat_s: 25,
+            max_frame_bytes: 128 * 1024,
+            outbound_frames: 512,
+            outbound_bytes: 4 * 1024 * 1024,
+            frames_per_second: 30,
+            frames_burst: 100,
+            max_rate_strikes: 100,
+            max_open_conversations: 64,
+            max_watched_people: 200,
+            request_timeout_ms: 5000,
+            drain_s: 5,
+            call: CallConfig::default(),
+            ice_servers: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_secret: None,
+            turn_ttl_s: 12 * 3600,
+        }
+    }
+}
+
+impl Default for CallConfig {
+    fn default() -> Self {
+        Self {
+            ring_s: 45,
+            connecting_s: 30,
+            away_s: 30,
+            media_lost_s: 60,
+            beat_s: 5,
+            owner_lost_s: 20,
+            max_calls: 2000,
+        }
+    }
+}
+
+impl Config {
+    /// The section as a commented file, with the default values.
+    pub const SAMPLE: &str = r#"[signaling]
+# WebSockets of this process at once. One more is answered 503.
+max_connections = 20000
+# WebSockets of one person at once, over all their devices on this process.
+max_connections_per_person = 16
+# WebSockets from one network address at once. A clinic behind one address needs
+# as many as it has people.
+max_connections_per_address = 1000
+# The listener is reached through a reverse proxy only: the client's address is
+# the last one in X-Forwarded-For.
+behind_proxy = false
+# Seconds a new connection has to send its hello.
+hello_timeout_s = 5
+# Seconds between pings. Two without an answer close the connection.
+heartbeat_s = 25
+# Longest frame a client may send, bytes.
+max_frame_bytes = 131072
+# Frames and bytes that may wait for a slow reader.
+outbound_frames = 512
+outbound_bytes = 4194304
+# Frames a client may send per second on average, and at once.
+frames_per_second = 30
+frames_burst = 100
+# Frames refused for their rate before the connection is closed.
+max_rate_strikes = 100
+# Conversations one connection may follow.
+max_open_conversations = 64
+# People one operator's connection may watch.
+max_watched_people = 200
+# Milliseconds another service has to answer a request.
+request_timeout_ms = 5000
+# Seconds that requests under way and open calls have to end when the process stops.
+drain_s = 5
+# STUN and TURN servers with fixed credentials.
+# ice_servers = [{ urls = ["stun:stun.clinic.example:3478"] }]
+ice_servers = []
+# A coturn server that makes time-limited credentials from a shared secret
+# (its `static-auth-secret`).
+# turn_urls = ["turns:turn.clinic.example:443?transport=tcp"]
+turn_urls = []
+# turn_secret = "..."
+# Seconds for which a TURN credential is good.
+turn_ttl_s = 43200
+
+[signaling.call]
+# Seconds a call rings.
+ring_s = 45
+# Seconds from the accept until media must flow both ways.
+connecting_s = 30
+# Seconds a participant may be away, signaling and media both.
+away_s = 30
+# Seconds a participant's media may be down while their signaling is there.
+media_lost_s = 60
+# Seconds between an owner's signs of life, and how long without one until other
+# processes end its calls.
+beat_s = 5
+owner_lost_s = 20
+# Open calls this process may drive.
+max_calls = 2000
+"#;
+
+    pub(crate) const fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    pub(crate) const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    use super::Config;
+
+    #[test]
+    fn the_sample_says_what_the_defaults_are() {
+        let sample: Config =
+            Figment::from(Toml::string(Config::SAMPLE)).extract_inner("signaling").unwrap();
+        assert_eq!(format!("{sample:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let text = "[signaling.call]\nring_seconds = 3\n";
+        let error =
+            Figment::from(Toml::string(text)).extract_inner::<Config>("signaling").unwrap_err();
+        assert!(error.to_string().contains("ring_seconds"), "{error}");
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let text = "[signaling]\nturn_secret = \"correct horse\"\n";
+        let config: Config = Figment::from(Toml::string(text)).extract_inner("signaling").unwrap();
+        assert!(!format!("{config:?}").contains("horse"));
+    }
+}

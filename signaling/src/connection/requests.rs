@@ -1,0 +1,263 @@
+//! What each frame of a client asks for, and of whom.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use housecall_protocol::client::{
+    ChatFetch, ChatReceipt, ChatSend, ChatTyping, ClientFrame, Empty, ErrorCode, Incoming,
+    Outgoing, PresenceView, ServerFrame,
+};
+use housecall_protocol::cluster::{
+    Actor, Answer, BeatKind, CallCommand, CallReply, CallRequest, ChatCommand, ChatReply,
+    ChatRequest, PresenceReply, PresenceRequest, Refusal, subject,
+};
+use housecall_protocol::domain::{PersonKind, PresenceStatus};
+use housecall_protocol::{CallId, ConversationId, PersonId};
+
+use super::{Connection, Done, hello};
+use crate::gateway::Gateway;
+use crate::gateway::handle::Handle;
+use crate::lane::LaneFull;
+use crate::storage::people;
+
+/// A patient watches the doctors they talk to, never a list.
+const MAX_WATCHED_BY_PATIENT: usize = 20;
+
+/// What a piece of work needs, apart from the connection that waits for it.
+struct Desk {
+    gateway: Arc<Gateway>,
+    handle: Arc<Handle>,
+    actor: Actor,
+    re: Option<u32>,
+}
+
+impl Connection {
+    /// Answers a frame, or puts the work for it into its lane.
+    pub(super) fn take(&mut self, incoming: Incoming) {
+        let Incoming { id, frame } = incoming;
+        let desk = Desk {
+            gateway: Arc::clone(&self.gateway),
+            handle: Arc::clone(&self.handle),
+            actor: self.identity.actor.clone(),
+            re: id,
+        };
+        let queued = match frame {
+            ClientFrame::Ping(Empty {}) => {
+                self.handle.send(&Outgoing::reply(id, ServerFrame::Pong(Empty {})));
+                Ok(())
+            }
+            ClientFrame::Hello(_) => {
+                let refusal = Refusal::new(ErrorCode::Conflict, "hello was said already");
+                self.handle.refuse(id, &refusal, None);
+                Ok(())
+            }
+            ClientFrame::AuthRefresh(refresh) => {
+                self.calls.push(desk.refresh(refresh.token).boxed())
+            }
+            frame @ (ClientFrame::CallStart(_)
+            | ClientFrame::CallPrepare(_)
+            | ClientFrame::CallAccept(_)
+            | ClientFrame::CallDecline(_)
+            | ClientFrame::CallHangUp(_)
+            | ClientFrame::CallOffer(_)
+            | ClientFrame::CallMedia(_)
+            | ClientFrame::CallReport(_)) => self.calls.push(desk.call(frame).boxed()),
+            frame => self.chat.push(desk.talk(frame).boxed()),
+        };
+        if queued == Err(LaneFull) {
+            let refusal = Refusal::new(ErrorCode::Busy, "too many requests wait already");
+            self.handle.refuse(id, &refusal, Some(1000));
+        }
+    }
+}
+
+impl Desk {
+    async fn refresh(self, token: String) -> Done {
+        match hello::refresh(&self.gateway, &self.actor, &token).await {
+            Ok(identity) => {
+                self.handle.answer(self.re, Ok(ServerFrame::Ok(Empty {})));
+                Done::Refreshed(identity)
+            }
+            Err((refusal, ends)) => {
+                self.handle.refuse(self.re, &refusal, None);
+                if let Some(reason) = ends {
+                    self.handle.closer.close(reason);
+                }
+                Done::Nothing
+            }
+        }
+    }
+
+    async fn talk(self, frame: ClientFrame) -> Done {
+        let answer = match frame {
+            ClientFrame::ChatOpen(open) => return self.open(open.conversation).await,
+            ClientFrame::ChatClose(close) => {
+                self.gateway.registry.unfollow(self.handle.id, close.conversation);
+                Ok(ServerFrame::Ok(Empty {}))
+            }
+            ClientFrame::ChatSend(ChatSend { conversation, client_message_id, body }) => {
+                self.chat(ChatCommand::Send { conversation, client_message_id, body }).await
+            }
+            ClientFrame::ChatFetch(fetch) => self.fetch(fetch).await,
+            ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq, read_seq }) => {
+                self.chat(ChatCommand::Receipt { conversation, delivered_seq, read_seq }).await
+            }
+            ClientFrame::ChatTyping(ChatTyping { conversation, typing }) => {
+                self.chat(ChatCommand::Typing { conversation, typing }).await
+            }
+            ClientFrame::PresenceSet(set) => self.set_status(set.status).await,
+            ClientFrame::PresenceWatch(watch) => return self.watch(watch.people).await,
+            other => unreachable!("{} is not for this lane", other.kind()),
+        };
+        self.handle.answer(self.re, answer);
+        Done::Nothing
+    }
+
+    async fn chat(&self, command: ChatCommand) -> Answer<ServerFrame> {
+        let request = ChatRequest { actor: self.actor.clone(), command };
+        let reply: ChatReply = self.gateway.ask(subject::CHAT_REQUEST, &request).await?;
+        Ok(match reply {
+            ChatReply::State(state) => ServerFrame::ChatState(state),
+            ChatReply::Ack(ack) => ServerFrame::ChatAck(ack),
+            ChatReply::Page(page) => ServerFrame::ChatPage(page),
+            ChatReply::Done => ServerFrame::Ok(Empty {}),
+        })
+    }
+
+    async fn fetch(&self, fetch: ChatFetch) -> Answer<ServerFrame> {
+        let ChatFetch { conversation, after_seq, before_seq, limit } = fetch;
+        if !(1..=200).contains(&limit) {
+            return Err(Refusal::new(ErrorCode::BadFrame, "limit: 1 to 200"));
+        }
+        self.chat(ChatCommand::Fetch { conversation, after_seq, before_seq, limit }).await
+    }
+
+    /// Events wait from before the position is read until it is answered.
+    async fn open(self, conversation: ConversationId) -> Done {
+        let registry = &self.gateway.registry;
+        let max = self.gateway.config.max_open_conversations;
+        if registry.opening(self.handle.id, conversation, max).is_err() {
+            let refusal = Refusal::new(ErrorCode::Busy, "too many conversations are open here");
+            self.handle.refuse(self.re, &refusal, None);
+            return Done::Nothing;
+        }
+        match self.chat(ChatCommand::Open { conversation }).await {
+            Ok(state) => {
+                let answer = Outgoing::reply(self.re, state).to_text();
+                registry.opened(self.handle.id, conversation, answer.into());
+            }
+            Err(refusal) => {
+                // Forbidden also ends what was allowed before; any other failure leaves
+                // a live subscription, as a patient's own, in place.
+                if refusal.code == ErrorCode::Forbidden {
+                    registry.unfollow(self.handle.id, conversation);
+                } else {
+                    registry.abandon(self.handle.id, conversation);
+                }
+                self.handle.refuse(self.re, &refusal, None);
+            }
+        }
+        Done::Nothing
+    }
+
+    async fn set_status(&self, status: PresenceStatus) -> Answer<ServerFrame> {
+        if self.actor.kind != PersonKind::Operator {
+            return Err(Refusal::new(ErrorCode::Forbidden, "only operators choose a status"));
+        }
+        self.gateway.beat(BeatKind::Status { person: self.actor.person, status }).await;
+        Ok(ServerFrame::Ok(Empty {}))
+    }
+
+    /// `ok` first, then what is known now as an event; changes follow.
+    async fn watch(self, people: Vec<PersonId>) -> Done {
+        if let Err(refusal) = self.may_watch(&people).await {
+            self.handle.refuse(self.re, &refusal, None);
+            return Done::Nothing;
+        }
+        // Watched before asked, so that no change is missed between the two.
+        self.gateway.registry.watch(self.handle.id, &people);
+        if people.is_empty() {
+            self.handle.answer(self.re, Ok(ServerFrame::Ok(Empty {})));
+            return Done::Nothing;
+        }
+        let request = PresenceRequest::Query { people };
+        match self.gateway.ask(subject::PRESENCE_REQUEST, &request).await {
+            Ok(PresenceReply::People(people)) => {
+                self.handle.answer(self.re, Ok(ServerFrame::Ok(Empty {})));
+                let view = ServerFrame::Presence(PresenceView { people });
+                self.handle.send(&Outgoing::event(view));
+            }
+            Ok(PresenceReply::Operators(_)) => {
+                let refusal = Refusal::new(ErrorCode::Internal, "presence answered amiss");
+                self.handle.refuse(self.re, &refusal, None);
+            }
+            Err(refusal) => self.handle.refuse(self.re, &refusal, None),
+        }
+        Done::Nothing
+    }
+
+    async fn may_watch(&self, people: &[PersonId]) -> Result<(), Refusal> {
+        let max = match self.actor.kind {
+            PersonKind::Patient => MAX_WATCHED_BY_PATIENT,
+            PersonKind::Operator => self.gateway.config.max_watched_people,
+        };
+        if people.len() > max {
+            return Err(Refusal::new(ErrorCode::TooLarge, format!("at most {max} people")));
+        }
+        if self.actor.kind == PersonKind::Operator || people.is_empty() {
+            return Ok(());
+        }
+        match people::all_operators(&self.gateway.context.pool, people).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::new(ErrorCode::Forbidden, "patients watch operators only")),
+            Err(error) => {
+                tracing::error!(%error, "presence.watch");
+                Err(Refusal::new(ErrorCode::Unavailable, "try again"))
+            }
+        }
+    }
+
+    async fn call(self, frame: ClientFrame) -> Done {
+        let answer = match frame {
+            ClientFrame::CallStart(start) => {
+                let calls = &self.gateway.calls;
+                calls
+                    .start(&self.gateway, &self.actor, self.handle.id, start)
+                    .await
+                    .map(ServerFrame::CallStarted)
+            }
+            ClientFrame::CallPrepare(offer) => {
+                self.command(offer.call, CallCommand::Prepare { sdp: offer.sdp }).await
+            }
+            ClientFrame::CallAccept(accept) => {
+                self.command(accept.call, CallCommand::Accept(accept)).await
+            }
+            ClientFrame::CallDecline(one) => self.command(one.call, CallCommand::Decline).await,
+            ClientFrame::CallHangUp(one) => self.command(one.call, CallCommand::HangUp).await,
+            ClientFrame::CallOffer(offer) => {
+                self.command(offer.call, CallCommand::Offer { sdp: offer.sdp }).await
+            }
+            ClientFrame::CallMedia(change) => {
+                self.command(change.call, CallCommand::Media(change.state)).await
+            }
+            ClientFrame::CallReport(report) => {
+                self.command(report.call, CallCommand::Report(report)).await
+            }
+            other => unreachable!("{} is not for this lane", other.kind()),
+        };
+        self.handle.answer(self.re, answer);
+        Done::Nothing
+    }
+
+    async fn command(&self, call: CallId, command: CallCommand) -> Answer<ServerFrame> {
+        let request =
+            CallRequest { actor: self.actor.clone(), connection: self.handle.id, call, command };
+        let reply = self.gateway.calls.request(&self.gateway, request).await?;
+        Ok(match reply {
+            CallReply::Answer { sdp } => {
+                ServerFrame::CallAnswer(housecall_protocol::client::CallAnswer { call, sdp })
+            }
+            CallReply::View(_) | CallReply::Done => ServerFrame::Ok(Empty {}),
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! What the connections of one process share, and the tasks that serve them all.
+
+pub(crate) mod access;
+pub(crate) mod admission;
+pub(crate) mod beats;
+pub(crate) mod close;
+pub(crate) mod dispatch;
+pub(crate) mod handle;
+pub(crate) mod outbox;
+pub(crate) mod registry;
+pub(crate) mod upgrade;
+
+use std::sync::Arc;
+
+use housecall_platform::bus::BusError;
+use housecall_platform::service::Context;
+use housecall_protocol::NodeId;
+use housecall_protocol::client::ErrorCode;
+use housecall_protocol::cluster::{Answer, Refusal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Config;
+use crate::call::Calls;
+use crate::metrics::Metrics;
+use admission::Admission;
+use registry::Registry;
+
+/// Shared by every task of the service.
+pub(crate) struct Gateway {
+    pub(crate) context: Context,
+    pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) registry: Registry,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) calls: Calls,
+    /// Connection tasks, apart from the others so that a drain can wait for them.
+    pub(crate) connections: TaskTracker,
+    /// Cancelled once calls have ended: every connection closes.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Gateway {
+    pub(crate) const fn node(&self) -> NodeId {
+        NodeId(self.context.node)
+    }
+
+    /// A request to another service, with its failures in the words of the protocol.
+    pub(crate) async fn ask<T, R>(&self, subject: &str, request: &T) -> Answer<R>
+    where
+        T: Serialize + Sync,
+        R: DeserializeOwned,
+    {
+        let timeout = self.config.request_timeout();
+        match self.context.bus.request::<T, Answer<R>>(subject, request, timeout).await {
+            Ok(answer) => answer,
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    /// Publishes, or says in the log that it could not: whoever needed it reads
+    /// the database sooner or later.
+    pub(crate) async fn publish<T: Serialize + Sync>(&self, subject: &str, message: &T) {
+        if let Err(error) = self.context.bus.publish(subject, message).await {
+            tracing::warn!(%error, "publish");
+        }
+    }
+}
+
+fn refusal(error: &BusError) -> Refusal {
+    match error {
+        BusError::NoResponders { .. } | BusError::Timeout { .. } | BusError::Connection(_) => {
+            tracing::warn!(%error, "request");
+            Refusal::new(ErrorCode::Unavailable, "a part of the house is away; try again")
+        }
+        BusError::Malformed { .. } => {
+            tracing::error!(%error, "request");
+            Refusal::new(ErrorCode::Internal, "two parts of the house misunderstood each other")
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! From the bus to this process's connections: one subscription of each kind,
+//! whatever the number of connections.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use housecall_platform::bus::{BusError, Delivery, Subscription};
+use housecall_protocol::client::{
+    Changed, ChatHead, ChatMessage, Outgoing, PresenceView, ServerFrame,
+};
+use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
+use housecall_protocol::domain::{CallState, Message, MessageBody, PersonKind};
+use housecall_protocol::{ConversationId, PersonId};
+use tokio_util::sync::CancellationToken;
+
+use super::{Gateway, access};
+
+/// The subscriptions, made before the first connection is accepted.
+pub(crate) struct Subscriptions {
+    chat: Subscription,
+    person: Subscription,
+    desk: Subscription,
+    presence: Subscription,
+}
+
+impl Subscriptions {
+    pub(crate) async fn subscribe(gateway: &Gateway) -> Result<Self, BusError> {
+        let bus = &gateway.context.bus;
+        Ok(Self {
+            chat: bus.subscribe(subject::CHAT_EVENTS).await?,
+            person: bus.subscribe(subject::PERSON_EVENTS).await?,
+            desk: bus.subscribe(subject::DESK_EVENT).await?,
+            presence: bus.subscribe(subject::PRESENCE_EVENT).await?,
+        })
+    }
+
+    /// Runs one task for each subscription, so that none waits for another.
+    pub(crate) fn spawn(
+        self,
+        gateway: &Arc<Gateway>,
+        tasks: &tokio_util::task::TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        let routes: [(Subscription, fn(&Gateway, &Delivery) -> Result<(), BusError>); 3] =
+            [(self.chat, chat), (self.person, person), (self.presence, presence)];
+        for (subscription, route) in routes {
+            tasks.spawn(pump(Arc::clone(gateway), subscription, route, stop.clone()));
+        }
+        tasks.spawn(pump_desk(Arc::clone(gateway), self.desk, stop.clone()));
+    }
+}
+
+async fn pump(
+    gateway: Arc<Gateway>,
+    mut subscription: Subscription,
+    route: fn(&Gateway, &Delivery) -> Result<(), BusError>,
+    stop: CancellationToken,
+) {
+    let mut lost = 0;
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            delivery = subscription.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        if let Err(error) = route(&gateway, &delivery) {
+            tracing::error!(%error, "event");
+        }
+        let total = subscription.lost();
+        gateway.metrics.bus_lost.inc_by(total - lost);
+        lost = total;
+    }
+}
+
+/// Apart from the others: it asks the database who may still read.
+async fn pump_desk(gateway: Arc<Gateway>, mut subscription: Subscription, stop: CancellationToken) {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            delivery = subscription.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        match delivery.parse::<DeskEvent>() {
+            Ok(event) => {
+                let frame =
+                    ServerFrame::Changed(Changed { topic: event.topic, id: event.id.clone() });
+                gateway.registry.send_to_operators(&text(frame));
+                access::recheck(&gateway, &event).await;
+            }
+            Err(error) => tracing::error!(%error, "event"),
+        }
+    }
+}
+
+fn text(frame: ServerFrame) -> Utf8Bytes {
+    Outgoing::event(frame).to_text().into()
+}
+
+/// The id at the end of a subject, so that most events need not be parsed.
+fn last_token<T: FromStr>(subject: &str) -> Option<T> {
+    subject.rsplit('.').next()?.parse().ok()
+}
+
+fn chat(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
+    let Some(conversation) = last_token::<ConversationId>(&delivery.subject) else {
+        return Ok(());
+    };
+    if !gateway.registry.is_followed(conversation) {
+        return Ok(());
+    }
+    match delivery.parse::<ChatEvent>()? {
+        ChatEvent::Message { message, .. } => send_message(gateway, conversation, &message),
+        ChatEvent::Head { head_seq, .. } => {
+            let text = text(ServerFrame::ChatHead(ChatHead { conversation, head_seq }));
+            gateway.registry.send_to_followers(conversation, |_| Some(text.clone()));
+        }
+        ChatEvent::Receipt(receipt) => {
+            let text = text(ServerFrame::ChatReceipt(receipt));
+            gateway.registry.send_to_followers(conversation, |_| Some(text.clone()));
+        }
+        ChatEvent::Typing(typing) => {
+            let writer = typing.person;
+            let text = text(ServerFrame::ChatTyping(typing));
+            gateway.registry.send_to_followers(conversation, |handle| {
+                (handle.person != writer).then(|| text.clone())
+            });
+        }
+    }
+    Ok(())
+}
+
+fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Message) {
+    let render =
+        |message: Message| text(ServerFrame::ChatMessage(ChatMessage { conversation, message }));
+    // At most three different texts, each made when first needed.
+    let (mut own, mut others, mut hidden) = (None::<Utf8Bytes>, None::<Utf8Bytes>, None);
+    gateway.registry.send_to_followers(conversation, |handle| {
+        let text = if handle.kind == PersonKind::Patient && is_note(message) {
+            hidden.get_or_insert_with(|| render(hide(message)))
+        } else if message.sender == Some(handle.person) {
+            own.get_or_insert_with(|| render(message.clone()))
+        } else {
+            others.get_or_insert_with(|| {
+                render(Message { client_message_id: None, ..message.clone() })
+            })
+        };
+        Some(text.clone())
+    });
+}
+
+const fn is_note(message: &Message) -> bool {
+    matches!(message.body, MessageBody::Note { .. })
+}
+
+/// What stands in a note's place for a patient: neither its text nor its writer.
+fn hide(message: &Message) -> Message {
+    Message {
+        seq: message.seq,
+        sender: None,
+        sender_name: None,
+        sender_kind: None,
+        client_message_id: None,
+        consultation: message.consultation,
+        sent_at: message.sent_at,
+        body: MessageBody::Hidden,
+    }
+}
+
+fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
+    let Some(person) = last_token::<PersonId>(&delivery.subject) else { return Ok(()) };
+    if !gateway.registry.is_here(person) {
+        return Ok(());
+    }
+    match delivery.parse::<PersonEvent>()? {
+        PersonEvent::Frame(frame) => {
+            note_call(gateway, person, &frame);
+            let text = text(*frame);
+            for handle in gateway.registry.of_person(person) {
+                handle.send_text(text.clone());
+            }
+        }
+        PersonEvent::SessionRevoked { session } => {
+            gateway.registry.close_session(person, session);
+        }
+        PersonEvent::Replaced { connection } => {
+            gateway.registry.close_replaced(person, connection);
+        }
+    }
+    Ok(())
+}
+
+/// Remembers that a person is in a call, so that its owner is told when they leave.
+fn note_call(gateway: &Gateway, person: PersonId, frame: &ServerFrame) {
+    if let ServerFrame::CallIncoming(update) | ServerFrame::CallUpdated(update) = frame {
+        let open = update.call.state != CallState::Ended;
+        gateway.registry.note_call(person, update.call.id, open);
+    }
+}
+
+fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
+    let event: PresenceEvent = delivery.parse()?;
+    let people = event.people.iter().map(|one| one.person);
+    for (handle, wanted) in gateway.registry.watchers_of(people) {
+        handle.send(&Outgoing::event(ServerFrame::Presence(only(&event, &wanted))));
+    }
+    Ok(())
+}
+
+fn only(event: &PresenceEvent, wanted: &HashSet<PersonId>) -> PresenceView {
+    let people = event.people.iter().filter(|one| wanted.contains(&one.person));
+    PresenceView { people: people.cloned().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use housecall_protocol::domain::TimestampMs;
+
+    use super::*;
+
+    #[test]
+    fn a_hidden_note_keeps_only_its_place() {
+        let note = Message {
+            seq: 7,
+            sender: Some(PersonId::generate()),
+            sender_name: Some("Илья".to_owned()),
+            sender_kind: Some(PersonKind::Operator),
+            client_message_id: Some(housecall_protocol::ClientMessageId::generate()),
+            consultation: None,
+            sent_at: TimestampMs(1),
+            body: MessageBody::Note { text: "allergic".to_owned() },
+        };
+        let shown = serde_json::to_string(&hide(&note)).unwrap();
+        assert!(!shown.contains("allergic") && !shown.contains("Илья"), "{shown}");
+        assert!(shown.contains(r#""seq":7"#));
+    }
+}
