@@ -1,0 +1,51 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Client;
+use housecall_platform::service::Context;
+
+use crate::config::Config;
+use crate::files::FileStore;
+use crate::identity::keys::Keys;
+use crate::identity::limits::Limits;
+use crate::identity::passwords::Passwords;
+use crate::identity::sms::SmsSender;
+use crate::metrics::Metrics;
+use crate::storage::Result;
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) context: Context,
+    pub(crate) config: Config,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) passwords: Passwords,
+    pub(crate) sms: SmsSender,
+    pub(crate) files: FileStore,
+    pub(crate) metrics: Metrics,
+}
+
+impl App {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A connection from the pool.
+    pub(crate) async fn client(&self) -> Result<Client> {
+        Ok(self.context.pool.get().await?)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}

@@ -1,0 +1,233 @@
+//! Settings of the REST service, the `[crm_api]` section.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The `[crm_api]` section. Every field has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub brand: BrandConfig,
+    /// Where uploaded files are kept. Created when missing; empty means `files` in
+    /// the data directory, which whoever starts the service fills in.
+    pub files_dir: PathBuf,
+    /// Media types that may be uploaded, as sniffed from the content.
+    pub file_types: Vec<String>,
+    /// Life of an access token, seconds.
+    pub access_token_s: u32,
+    /// A device that was not used for so many days must sign in again.
+    pub session_days: u32,
+    /// A refresh token that was already used is honoured for so many seconds more:
+    /// two tabs, or a lost answer. Later use ends the session.
+    pub refresh_reuse_grace_s: u32,
+    /// Life of a one-time code, seconds.
+    pub code_life_s: u32,
+    /// Wrong tries after which a code is void.
+    pub code_tries: u32,
+    /// Seconds before another code may be sent to the same phone.
+    pub code_resend_s: u32,
+    /// Codes sent to one phone in an hour without a sign-in.
+    pub codes_per_phone_hour: u32,
+    /// Codes asked for from one address.
+    pub codes_per_address: RateLimit,
+    /// Codes tried from one address.
+    pub verifies_per_address: RateLimit,
+    /// Password sign-ins tried for one e-mail.
+    pub logins_per_email: RateLimit,
+    /// Password sign-ins tried from one address.
+    pub logins_per_address: RateLimit,
+    /// Files uploaded by one person.
+    pub uploads_per_person: RateLimit,
+    /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
+    pub password_hashers: u32,
+    /// Where one-time codes are posted as JSON `{"phone", "text"}`, an address of
+    /// your SMS gateway. Empty: codes are printed in demo mode, and refused otherwise.
+    pub sms_webhook_url: String,
+    /// Header in which a trusted reverse proxy names the client; its last element
+    /// counts. Empty: the address of the connection counts.
+    pub client_address_header: String,
+}
+
+/// White-label settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrandConfig {
+    pub name: String,
+    /// CSS colours by token: `brand`, `brand-strong`, `brand-soft`, `sidebar`.
+    pub colors: BTreeMap<String, String>,
+    /// A data or relative URL; empty means the built-in mark.
+    pub logo_url: String,
+    /// Shown to patients; empty means none.
+    pub support_phone: String,
+}
+
+/// A leaky bucket: `burst` at once, then one every `every_s` seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub burst: u32,
+    pub every_s: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            brand: BrandConfig::default(),
+            files_dir: PathBuf::new(),
+            file_types: DEFAULT_FILE_TYPES.iter().map(ToString::to_string).collect(),
+            access_token_s: 600,
+            session_days: 30,
+            refresh_reuse_grace_s: 10,
+            code_life_s: 300,
+            code_tries: 5,
+            code_resend_s: 60,
+            codes_per_phone_hour: 5,
+            codes_per_address: RateLimit { burst: 60, every_s: 30 },
+            verifies_per_address: RateLimit { burst: 120, every_s: 10 },
+            logins_per_email: RateLimit { burst: 20, every_s: 15 },
+            logins_per_address: RateLimit { burst: 120, every_s: 5 },
+            uploads_per_person: RateLimit { burst: 60, every_s: 2 },
+            password_hashers: 4,
+            sms_webhook_url: String::new(),
+            client_address_header: String::new(),
+        }
+    }
+}
+
+impl Default for BrandConfig {
+    fn default() -> Self {
+        let colors = [
+            ("brand", "#0b7a75"),
+            ("brand-strong", "#075e5a"),
+            ("brand-soft", "#e3f3f1"),
+            ("sidebar", "#0a3f42"),
+        ];
+        Self {
+            name: "Мой Доктор 24".to_owned(),
+            colors: colors.map(|(token, color)| (token.to_owned(), color.to_owned())).into(),
+            logo_url: String::new(),
+            support_phone: String::new(),
+        }
+    }
+}
+
+const DEFAULT_FILE_TYPES: [&str; 21] = [
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/heif",
+    "application/pdf",
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-powerpoint",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "text/plain",
+    "audio/mpeg",
+    "audio/m4a",
+    "audio/ogg",
+    "video/mp4",
+    "video/webm",
+    "video/quicktime",
+];
+
+impl Config {
+    /// The section with every default spelled out.
+    pub const SAMPLE: &str = SAMPLE;
+}
+
+const SAMPLE: &str = r##"[crm_api]
+# Where uploaded files are kept. Created when missing; empty means `files` in the
+# data directory.
+files_dir = ""
+# Media types that may be uploaded, as sniffed from the content.
+file_types = [
+    "image/jpeg", "image/png", "image/webp", "image/gif", "image/heif",
+    "application/pdf",
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-powerpoint",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "text/plain",
+    "audio/mpeg", "audio/m4a", "audio/ogg",
+    "video/mp4", "video/webm", "video/quicktime",
+]
+# Life of an access token, seconds.
+access_token_s = 600
+# A device that was not used for so many days must sign in again.
+session_days = 30
+# A refresh token that was already used is honoured for so many seconds more (two
+# tabs, a lost answer). Later use ends the session.
+refresh_reuse_grace_s = 10
+# One-time codes: life in seconds, wrong tries, seconds before another, and how
+# many in an hour without a sign-in.
+code_life_s = 300
+code_tries = 5
+code_resend_s = 60
+codes_per_phone_hour = 5
+# Rate limits: `burst` at once, then one every `every_s` seconds.
+codes_per_address = { burst = 60, every_s = 30 }
+verifies_per_address = { burst = 120, every_s = 10 }
+logins_per_email = { burst = 20, every_s = 15 }
+logins_per_address = { burst = 120, every_s = 5 }
+uploads_per_person = { burst = 60, every_s = 2 }
+# Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
+password_hashers = 4
+# Where one-time codes are posted as JSON {"phone", "text"}: your SMS gateway.
+# Empty: codes are printed in demo mode, and refused otherwise.
+sms_webhook_url = ""
+# Header in which a trusted reverse proxy names the client, as "x-forwarded-for".
+# Empty: the address of the connection counts.
+client_address_header = ""
+
+[crm_api.brand]
+name = "Мой Доктор 24"
+# A data or relative URL; empty means the built-in mark.
+logo_url = ""
+# Shown to patients; empty means none.
+support_phone = ""
+
+[crm_api.brand.colors]
+brand = "#0b7a75"
+brand-strong = "#075e5a"
+brand-soft = "#e3f3f1"
+sidebar = "#0a3f42"
+"##;
+
+#[cfg(test)]
+mod tests {
+    use figment::providers::{Format, Toml};
+    use serde::de::DeserializeOwned;
+
+    use super::{Config, SAMPLE};
+
+    fn read<T: DeserializeOwned>(text: &str) -> Result<T, figment::Error> {
+        figment::Figment::from(Toml::string(text)).extract()
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Sample {
+        crm_api: Config,
+    }
+
+    #[test]
+    fn the_sample_says_the_defaults() {
+        let sample: Sample = read(SAMPLE).expect("the sample parses");
+        assert_eq!(sample.crm_api, Config::default());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        assert!(read::<Config>("file_dir = \"x\"").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! Starting the service: keys, file store, limits, routes, and the two tasks that
+//! run beside them.
+
+use std::time::Duration;
+
+use housecall_platform::bus::{BusError, Subscription};
+use housecall_platform::service::{Context, Running};
+use housecall_protocol::cluster::subject;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{App, Shared};
+use crate::config::Config;
+use crate::files::{FileStore, StoreError};
+use crate::identity::keys::{KeyError, Keys};
+use crate::identity::limits::Limits;
+use crate::identity::passwords::{HashError, Passwords};
+use crate::identity::sms::SmsSender;
+use crate::metrics::Metrics;
+use crate::{routes, storage};
+
+/// Who answers for the key set when several processes could.
+const JWKS_GROUP: &str = "crm-api";
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("signing keys: {0}")]
+    Keys(#[from] KeyError),
+    #[error(transparent)]
+    Files(#[from] StoreError),
+    #[error(transparent)]
+    Passwords(#[from] HashError),
+    #[error("SMS gateway client: {0}")]
+    Sms(#[from] reqwest::Error),
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("bus: {0}")]
+    Bus(#[from] BusError),
+}
+
+/// Starts the service on a migrated database.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
+    let app = App::new(Shared {
+        keys: Keys::load(&context.pool).await?,
+        limits: Limits::new(&config),
+        passwords: Passwords::new(config.password_hashers)?,
+        sms: SmsSender::new(&config, &context.settings)?,
+        files: FileStore::local(&config.files_dir)?,
+        metrics: Metrics::register(&context.metrics)?,
+        context,
+        config,
+    });
+    let requests = app.context.bus.subscribe_queue(subject::IDENTITY_JWKS, JWKS_GROUP).await?;
+    let tasks = TaskTracker::new();
+    tasks.spawn(serve_key_set(app.clone(), requests));
+    tasks.spawn(sweep(app.clone()));
+    tasks.close();
+    Ok(Running { router: routes::router(app), tasks })
+}
+
+/// Answers requests for the key set until the process stops.
+async fn serve_key_set(app: App, mut requests: Subscription) {
+    loop {
+        let request = tokio::select! {
+            biased;
+            () = app.context.shutdown.cancelled() => return,
+            request = requests.next() => request,
+        };
+        let Some(request) = request else { return };
+        if let Err(error) = app.context.bus.reply(&request, app.keys.set()).await {
+            tracing::warn!(%error, "key set");
+        }
+    }
+}
+
+/// Forgets what bounds nothing any more.
+async fn sweep(app: App) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = app.context.shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        app.limits.sweep();
+        if let Err(error) = sweep_database(&app).await {
+            tracing::warn!(%error, "sweep");
+        }
+    }
+}
+
+async fn sweep_database(app: &App) -> storage::Result<()> {
+    let client = app.client().await?;
+    storage::codes::sweep(&client).await?;
+    storage::sessions::sweep(&client).await?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Files' records; their bytes are in the object store.
+
+use deadpool_postgres::GenericClient;
+use housecall_protocol::domain::FileView;
+use housecall_protocol::rest::PatientFile;
+use housecall_protocol::{ConversationId, FileId, PersonId};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::Result;
+
+/// A stored file's record.
+pub(crate) struct FileRow {
+    pub(crate) view: FileView,
+    pub(crate) conversation: ConversationId,
+    pub(crate) sha256: Vec<u8>,
+}
+
+pub(crate) async fn insert(
+    client: &impl GenericClient,
+    file: &FileRow,
+    uploader: PersonId,
+) -> Result<()> {
+    let view = &file.view;
+    client
+        .execute(
+            "INSERT INTO crm.files (id, conversation_id, uploader_id, name, media_type,
+                                    size_bytes, sha256, width, height)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            &[
+                &view.id.0,
+                &file.conversation.0,
+                &uploader.0,
+                &view.name,
+                &view.media_type,
+                &view.size_bytes,
+                &file.sha256,
+                &view.width,
+                &view.height,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(client: &impl GenericClient, id: FileId) -> Result<Option<FileRow>> {
+    let row = client.query_opt("SELECT * FROM crm.files WHERE id = $1", &[&id.0]).await?;
+    Ok(row.map(|row| FileRow {
+        view: view(&row),
+        conversation: ConversationId(row.get("conversation_id")),
+        sha256: row.get("sha256"),
+    }))
+}
+
+/// Files of a conversation that were sent, newest first, at most 50. One that was
+/// uploaded and never sent is nobody's business yet.
+pub(crate) async fn sent(
+    client: &impl GenericClient,
+    conversation: ConversationId,
+) -> Result<Vec<PatientFile>> {
+    let rows = client
+        .query(
+            "SELECT f.* FROM crm.files f
+             WHERE f.conversation_id = $1
+               AND EXISTS (SELECT 1 FROM chat.messages m
+                           WHERE m.conversation_id = $1 AND m.file_id = f.id)
+             ORDER BY f.id DESC LIMIT 50",
+            &[&conversation.0],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| PatientFile {
+            file: view(row),
+            uploaded_at: row.get::<_, Timestamp>("created_at").into(),
+        })
+        .collect())
+}
+
+fn view(row: &Row) -> FileView {
+    FileView {
+        id: FileId(row.get("id")),
+        name: row.get("name"),
+        media_type: row.get("media_type"),
+        size_bytes: row.get("size_bytes"),
+        width: row.get("width"),
+        height: row.get("height"),
+    }
+}
