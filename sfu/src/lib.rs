@@ -1,1 +1,18 @@
-//! The media relay's shell: one worker thread per core, its sockets, its clock.
+//! The media relay's shell: worker threads with their sockets and the clock, and
+//! the requests and events of the bus.
+//!
+//! What is decided is decided in `housecall-sfu-core`. Here:
+//! - `worker`: a thread that owns one UDP socket and one core, and shares nothing;
+//! - `placement`: which worker a room lives on;
+//! - `service`: the bus subjects, between asynchronous requests and the threads;
+//! - `metrics`.
+
+mod config;
+mod metrics;
+mod placement;
+mod service;
+mod socket;
+mod worker;
+
+pub use config::{Config, SAMPLE};
+pub use service::{StartError, start};

@@ -189,6 +189,17 @@ impl Core {
         self.outbox.pop_front().unwrap_or(Output::Timeout(next))
     }
 
+    /// Closes all rooms. Follow with [`Self::poll`].
+    pub fn close_all(&mut self, now: Instant) {
+        for room in self.room_ids() {
+            self.close_room(now, room);
+        }
+    }
+
+    pub fn room_ids(&self) -> Vec<CallId> {
+        self.rooms.keys().copied().collect()
+    }
+
     /// Rooms held, including empty ones that linger.
     pub fn rooms(&self) -> usize {
         self.rooms.len()

@@ -124,8 +124,7 @@ impl Core {
         for slot in &mut participant.slots {
             slot.rewriter.restart();
         }
-        let carried: Vec<_> =
-            participant.slots.iter().filter_map(|slot| slot.carries).collect();
+        let carried: Vec<_> = participant.slots.iter().filter_map(|slot| slot.carries).collect();
         for track in carried {
             if track.kind() == MediaKind::Video {
                 self.request_keyframe_of(now, track.publisher, |source| source == track.source);
@@ -170,8 +169,7 @@ impl Core {
 
 fn parse(publisher: &Participant, packet: RtpPacket) -> Option<Parsed> {
     let payload_type = packet.header.payload_type;
-    let spec =
-        publisher.rtc.codec_config().find(|params| params.pt() == payload_type)?.spec();
+    let spec = publisher.rtc.codec_config().find(|params| params.pt() == payload_type)?.spec();
     let vp8 = match spec.codec {
         Codec::Vp8 => Vp8Descriptor::parse(&packet.payload).ok(),
         _ => None,

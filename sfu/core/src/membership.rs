@@ -45,8 +45,8 @@ impl Core {
     fn check_space(&self, room: CallId, rejoins: bool) -> Result<(), RequestError> {
         let limits = &self.config.limits;
         let Some(room) = self.rooms.get(&room) else {
-            let full = self.rooms.len() >= limits.rooms
-                || self.participants.len() >= limits.participants;
+            let full =
+                self.rooms.len() >= limits.rooms || self.participants.len() >= limits.participants;
             return if full { Err(RequestError::Full) } else { Ok(()) };
         };
         if rejoins {
@@ -354,11 +354,8 @@ fn owner(members: &[(PersonId, Key)], publisher: Key) -> Option<PersonId> {
 
 /// How many video slots to ask for; 0 when `videos` tracks fit.
 fn missing_video_slots(participant: &Participant, videos: usize, media_lines: usize) -> u8 {
-    let has = participant
-        .slots
-        .iter()
-        .filter(|slot| slot.open && slot.kind == MediaKind::Video)
-        .count();
+    let has =
+        participant.slots.iter().filter(|slot| slot.open && slot.kind == MediaKind::Video).count();
     // One m-line at least is for audio.
     let wanted = videos.min(media_lines.saturating_sub(1));
     if wanted > has { u8::try_from(wanted).unwrap_or(u8::MAX) } else { 0 }

@@ -79,12 +79,21 @@ pub(crate) struct Slot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Link {
     /// ICE and DTLS are on their way.
-    Connecting { ice_ms: Option<u32>, deadline: Instant },
+    Connecting {
+        ice_ms: Option<u32>,
+        deadline: Instant,
+    },
     Up(Timings),
     /// ICE restarts; media goes on over the old path.
-    Restarting { timings: Timings, deadline: Instant },
+    Restarting {
+        timings: Timings,
+        deadline: Instant,
+    },
     /// Consent was lost.
-    Down { timings: Timings, deadline: Instant },
+    Down {
+        timings: Timings,
+        deadline: Instant,
+    },
 }
 
 /// Milliseconds from the join.

@@ -191,14 +191,7 @@ mod tests {
     use super::*;
 
     fn audio(ssrc: u32, seq: u64, timestamp: u32) -> Incoming<'static> {
-        Incoming {
-            ssrc: ssrc.into(),
-            seq,
-            timestamp,
-            clock_rate: 48_000,
-            starts: true,
-            vp8: None,
-        }
+        Incoming { ssrc: ssrc.into(), seq, timestamp, clock_rate: 48_000, starts: true, vp8: None }
     }
 
     #[test]

@@ -81,10 +81,7 @@ mod tests {
     fn first_audio_and_first_video_share_a_stream() {
         let text = synchronise(ANSWER);
         let ids: Vec<_> = text.lines().filter(|line| line.starts_with("a=msid:")).collect();
-        assert_eq!(
-            ids,
-            ["a=msid:housecall track0", "a=msid:housecall track1", "a=msid:z track2"]
-        );
+        assert_eq!(ids, ["a=msid:housecall track0", "a=msid:housecall track1", "a=msid:z track2"]);
         assert_eq!(text.lines().count(), ANSWER.lines().count());
     }
 }

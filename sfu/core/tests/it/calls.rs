@@ -376,8 +376,7 @@ fn a_rejoin_replaces_the_earlier_session_and_keeps_the_room_forwarding() {
     let address = world.fresh_address();
     let (mut again, offer) = crate::client::Client::new(world.now, address);
     again.person = world.clients[1].person;
-    let request =
-        SfuRequest::Join { room: world.room, participant: again.person, sdp: offer };
+    let request = SfuRequest::Join { room: world.room, participant: again.person, sdp: offer };
     let answer = world.ask(&request);
     again.accept_answer(world.now, &answer);
     world.clients[1] = again;

@@ -29,10 +29,8 @@ fn limits_are_kept() {
     }
     let (_, offer) = Client::new(world.now, SocketAddr::from(([10, 0, 0, 1], 1)));
     assert_eq!(world.tell(&join(offer)), Err(RequestError::RoomFull));
-    let refused = world.tell(&SfuRequest::SetForwarding {
-        room: CallId::generate(),
-        forwarding: true,
-    });
+    let refused =
+        world.tell(&SfuRequest::SetForwarding { room: CallId::generate(), forwarding: true });
     assert_eq!(refused, Err(RequestError::UnknownRoom));
 }
 
@@ -73,10 +71,19 @@ fn datagrams_from_strangers_change_nothing() {
 /// What a stranger or a client may do.
 #[derive(Clone, Debug)]
 enum Act {
-    Bytes { from_client: bool, contents: Vec<u8> },
+    Bytes {
+        from_client: bool,
+        contents: Vec<u8>,
+    },
     /// A genuine packet of a client, with some bytes changed.
-    Mutated { at: Vec<(usize, u8)>, keep: usize },
-    Offer { cuts: Vec<(usize, usize)>, later: bool },
+    Mutated {
+        at: Vec<(usize, u8)>,
+        keep: usize,
+    },
+    Offer {
+        cuts: Vec<(usize, usize)>,
+        later: bool,
+    },
     Forwarding(bool),
     Media(bool, bool, bool),
     Leave,

@@ -16,11 +16,8 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    pub(crate) const GOOD: Self = Self {
-        delay: Duration::from_millis(5),
-        jitter: Duration::ZERO,
-        loss_permille: 0,
-    };
+    pub(crate) const GOOD: Self =
+        Self { delay: Duration::from_millis(5), jitter: Duration::ZERO, loss_permille: 0 };
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -54,8 +54,7 @@ impl World {
             world.join();
         }
         world.until("all are connected", |world| {
-            world.clients.iter().all(|client| client.connected)
-                && world.connected_events() == count
+            world.clients.iter().all(|client| client.connected) && world.connected_events() == count
         });
         world
     }
@@ -72,11 +71,8 @@ impl World {
     pub(crate) fn join(&mut self) -> usize {
         let address = self.fresh_address();
         let (mut client, offer) = Client::new(self.now, address);
-        let answer = self.ask(&SfuRequest::Join {
-            room: self.room,
-            participant: client.person,
-            sdp: offer,
-        });
+        let answer =
+            self.ask(&SfuRequest::Join { room: self.room, participant: client.person, sdp: offer });
         client.accept_answer(self.now, &answer);
         self.clients.push(client);
         self.clients.len() - 1
@@ -168,9 +164,8 @@ impl World {
     pub(crate) fn slot(&self, to: usize, from: usize, source: TrackSource) -> Option<Mid> {
         let from = self.clients[from].person;
         let slots = self.slots_of(self.clients[to].person);
-        let slot = slots
-            .iter()
-            .find(|slot| slot.person == Some(from) && slot.source == Some(source))?;
+        let slot =
+            slots.iter().find(|slot| slot.person == Some(from) && slot.source == Some(source))?;
         Some(Mid::from(slot.mid.as_str()))
     }
 

@@ -1,0 +1,137 @@
+//! What the relay counts.
+
+use housecall_sfu_core::{Core, Counters};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// Shared by all workers of a node; each adds what changed in its own core.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    rooms: IntGauge,
+    participants: IntGauge,
+    tracks: IntGauge,
+    forwarded: IntCounter,
+    forwarded_bytes: IntCounter,
+    dropped: IntCounterVec,
+    lost: IntCounter,
+    keyframe_requests: IntCounter,
+    failed_sessions: IntCounter,
+    pub(crate) worker_restarts: IntCounter,
+    pub(crate) unsent_datagrams: IntCounter,
+    pub(crate) lost_events: IntCounter,
+    pub(crate) join_ms: Histogram,
+}
+
+impl Metrics {
+    /// # Errors
+    /// When the registry has these metrics already.
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let dropped = IntCounterVec::new(
+            Opts::new("housecall_sfu_dropped_packets_total", "Packets not forwarded, by reason"),
+            &["reason"],
+        )?;
+        registry.register(Box::new(dropped.clone()))?;
+        let join_ms = Histogram::with_opts(
+            HistogramOpts::new(
+                "housecall_sfu_join_milliseconds",
+                "From the join request until ICE and DTLS are up",
+            )
+            .buckets(vec![5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 5000.0]),
+        )?;
+        registry.register(Box::new(join_ms.clone()))?;
+        Ok(Self {
+            rooms: gauge("housecall_sfu_rooms", "Rooms")?,
+            participants: gauge("housecall_sfu_participants", "Participants")?,
+            tracks: gauge("housecall_sfu_tracks", "Published tracks")?,
+            forwarded: counter(
+                "housecall_sfu_forwarded_packets_total",
+                "Media packets forwarded, once per receiver",
+            )?,
+            forwarded_bytes: counter(
+                "housecall_sfu_forwarded_bytes_total",
+                "Media payload forwarded, once per receiver",
+            )?,
+            dropped,
+            lost: counter(
+                "housecall_sfu_lost_packets_total",
+                "Packets lost on the way to and from the relay, as reports say",
+            )?,
+            keyframe_requests: counter(
+                "housecall_sfu_keyframe_requests_total",
+                "Keyframe requests sent to publishers",
+            )?,
+            failed_sessions: counter(
+                "housecall_sfu_failed_sessions_total",
+                "Participants whose session ended with an error",
+            )?,
+            worker_restarts: counter(
+                "housecall_sfu_worker_restarts_total",
+                "Workers restarted after a bug",
+            )?,
+            unsent_datagrams: counter(
+                "housecall_sfu_unsent_datagrams_total",
+                "Datagrams the system did not take",
+            )?,
+            lost_events: counter(
+                "housecall_sfu_lost_events_total",
+                "Quality reports dropped because their reader was behind",
+            )?,
+            join_ms,
+        })
+    }
+}
+
+/// One worker's share of the metrics.
+#[derive(Default)]
+pub(crate) struct Share {
+    counters: Counters,
+    rooms: i64,
+    participants: i64,
+    tracks: i64,
+}
+
+impl Share {
+    /// Adds what changed since the last time.
+    pub(crate) fn update(&mut self, metrics: &Metrics, core: &Core) {
+        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        move_gauge(&metrics.rooms, &mut self.rooms, count(core.rooms()));
+        move_gauge(&metrics.participants, &mut self.participants, count(core.participants()));
+        move_gauge(&metrics.tracks, &mut self.tracks, count(core.tracks()));
+        let (now, before) = (core.counters(), self.counters);
+        self.counters = now;
+        metrics.forwarded.inc_by(now.forwarded_packets - before.forwarded_packets);
+        metrics.forwarded_bytes.inc_by(now.forwarded_bytes - before.forwarded_bytes);
+        metrics.lost.inc_by(now.lost_packets - before.lost_packets);
+        metrics.keyframe_requests.inc_by(now.keyframe_requests - before.keyframe_requests);
+        metrics.failed_sessions.inc_by(now.failed_sessions - before.failed_sessions);
+        for (reason, grown) in [
+            ("gated", now.gated_packets - before.gated_packets),
+            ("unusable", now.unusable_packets - before.unusable_packets),
+            ("stray", now.stray_datagrams - before.stray_datagrams),
+        ] {
+            metrics.dropped.with_label_values(&[reason]).inc_by(grown);
+        }
+    }
+
+    /// Takes this worker's rooms and participants out of the gauges.
+    pub(crate) fn clear(&mut self, metrics: &Metrics) {
+        move_gauge(&metrics.rooms, &mut self.rooms, 0);
+        move_gauge(&metrics.participants, &mut self.participants, 0);
+        move_gauge(&metrics.tracks, &mut self.tracks, 0);
+        self.counters = Counters::default();
+    }
+}
+
+fn move_gauge(gauge: &IntGauge, share: &mut i64, value: i64) {
+    gauge.add(value - *share);
+    *share = value;
+}

@@ -1,0 +1,345 @@
+//! Between the bus and the workers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use housecall_platform::bus::{Bus, BusError, Delivery, Subscription};
+use housecall_platform::service::{Context, Running};
+use housecall_protocol::client::ErrorCode;
+use housecall_protocol::cluster::{
+    Answer, Placement as Placed, Refusal, SfuEvent, SfuReply, SfuRequest, subject,
+};
+use housecall_protocol::ids::{CallId, NodeId};
+use housecall_sfu_core::{CoreConfig, Limits, RequestError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::placement::Placement;
+use crate::socket;
+use crate::worker::{Answered, Command, Parts, Told, Worker};
+
+/// Events that may wait to be published, for all workers together.
+const EVENT_QUEUE: usize = 4096;
+/// The queue group in which relays share the requests for a place.
+const GROUP: &str = "sfu";
+
+/// Why the relay could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "the media port {address} (UDP) cannot be opened: {error}; choose other ports with sfu.port_base, or another address with sfu.bind"
+    )]
+    Socket { address: SocketAddr, error: std::io::Error },
+    #[error("sfu.port_base leaves no port below 65536 for every worker")]
+    Ports,
+    #[error(
+        "clients cannot reach the media at {address}; name the addresses they can reach in sfu.advertised"
+    )]
+    Unreachable { address: IpAddr },
+    #[error("a worker thread could not start: {0}")]
+    Thread(std::io::Error),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Opens the sockets, starts the workers, and serves `sfu.place` and the requests
+/// to this node until `context.shutdown`. Then all rooms are closed, which the
+/// clients and the rooms' owners are told.
+///
+/// # Errors
+/// When an address is wrong, a port is taken or the bus is closed.
+pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
+    let metrics = Metrics::register(&context.metrics)?;
+    let (events, told) = mpsc::channel(EVENT_QUEUE);
+    let sockets = open_sockets(&config)?;
+    let mut workers = Vec::new();
+    let mut threads = Vec::new();
+    for (index, socket) in sockets.into_iter().enumerate() {
+        let address = socket.local_addr().map_err(|error| StartError::Thread(error))?;
+        let parts = Parts {
+            index,
+            socket,
+            core: core_config(&config, address.port())?,
+            events: events.clone(),
+            metrics: metrics.clone(),
+            queue: config.request_queue,
+        };
+        let (worker, thread) = Worker::spawn(parts).map_err(StartError::Thread)?;
+        tracing::info!(worker = index, %address, "media socket open");
+        workers.push(worker);
+        threads.push(thread);
+    }
+    drop(events);
+
+    let node = NodeId(context.node);
+    let relay = Arc::new(Relay {
+        bus: context.bus.clone(),
+        node,
+        placement: Mutex::new(Placement::new(workers.len())),
+        workers,
+        metrics,
+    });
+    let places = context.bus.subscribe_queue(subject::SFU_PLACE, GROUP).await?;
+    let requests = context.bus.subscribe(&subject::sfu_request(node)).await?;
+    let tasks = TaskTracker::new();
+    let shutdown = context.shutdown;
+    tasks.spawn(serve_places(Arc::clone(&relay), places, shutdown.clone()));
+    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), shutdown.clone()));
+    tasks.spawn(publish_events(Arc::clone(&relay), told));
+    tasks.spawn(stop_workers(relay, threads, shutdown));
+    Ok(Running::without_routes(tasks))
+}
+
+fn open_sockets(config: &Config) -> Result<Vec<std::net::UdpSocket>, StartError> {
+    let workers = match config.workers {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    (0..workers)
+        .map(|index| {
+            let port = match config.port_base {
+                0 => 0,
+                base => u16::try_from(index)
+                    .ok()
+                    .and_then(|index| base.checked_add(index))
+                    .ok_or(StartError::Ports)?,
+            };
+            let address = SocketAddr::new(config.bind, port);
+            socket::open(address).map_err(|error| StartError::Socket { address, error })
+        })
+        .collect()
+}
+
+fn core_config(config: &Config, port: u16) -> Result<CoreConfig, StartError> {
+    let advertised = match config.advertised.as_slice() {
+        [] => std::slice::from_ref(&config.bind),
+        advertised => advertised,
+    };
+    for address in advertised {
+        let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+        if address.is_unspecified() || address.is_multicast() || broadcast {
+            return Err(StartError::Unreachable { address: *address });
+        }
+    }
+    let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
+    Ok(CoreConfig {
+        limits: Limits {
+            rooms: config.max_rooms,
+            participants: config.max_participants,
+            room_participants: config.max_room_participants,
+            sdp_bytes: config.max_sdp_bytes,
+            media_lines: config.max_media_lines,
+        },
+        patience: Duration::from_secs(config.patience_s),
+        room_linger: Duration::from_secs(config.room_linger_s),
+        quality_interval: Duration::from_secs(config.quality_interval_s.max(1)),
+        ..CoreConfig::new(candidates, seed)
+    })
+}
+
+/// What the tasks share.
+struct Relay {
+    bus: Bus,
+    node: NodeId,
+    workers: Vec<Worker>,
+    placement: Mutex<Placement>,
+    metrics: Metrics,
+}
+
+impl Relay {
+    fn with_placement<T>(&self, work: impl FnOnce(&mut Placement) -> T) -> T {
+        // The table is whole between any two statements that touch it.
+        work(&mut self.placement.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives a request to the room's worker. The order of requests is kept: this
+    /// is called from one task, and a worker's queue is first in, first out.
+    fn dispatch(&self, request: SfuRequest) -> Dispatched {
+        let room = room_of(&request);
+        let joins = matches!(request, SfuRequest::Join { .. });
+        let worker = if joins {
+            Some(self.with_placement(|placement| placement.join(room)))
+        } else {
+            self.with_placement(|placement| placement.worker(room))
+        };
+        let Some(worker) = worker else { return Dispatched::Refused(unplaced(&request)) };
+        let (answer, answered) = oneshot::channel();
+        if self.workers[worker].send(Command::Request { request, answer }).is_err() {
+            if joins {
+                self.with_placement(|placement| placement.joined(room, None));
+            }
+            let busy = Refusal::new(ErrorCode::Unavailable, "the media relay is overloaded");
+            return Dispatched::Refused(Err(busy));
+        }
+        Dispatched::Sent { joins: joins.then_some(room), answered }
+    }
+
+    async fn finish(
+        &self,
+        joins: Option<CallId>,
+        answered: oneshot::Receiver<Answered>,
+    ) -> Answer<SfuReply> {
+        let answered = answered.await.ok();
+        if let Some(room) = joins {
+            let stamp =
+                answered.as_ref().filter(|answer| answer.result.is_ok()).map(|answer| answer.stamp);
+            self.with_placement(|placement| placement.joined(room, stamp));
+        }
+        match answered {
+            Some(answered) => answered.result.map_err(|error| refusal(&error)),
+            None => Err(Refusal::new(ErrorCode::Unavailable, "the media relay is stopping")),
+        }
+    }
+
+    async fn answer<T: serde::Serialize + Sync>(&self, delivery: &Delivery, answer: &T) {
+        if let Err(error) = self.bus.reply(delivery, answer).await {
+            tracing::warn!(subject = delivery.subject, %error, "answer not sent");
+        }
+    }
+}
+
+enum Dispatched {
+    Sent { joins: Option<CallId>, answered: oneshot::Receiver<Answered> },
+    Refused(Answer<SfuReply>),
+}
+
+const fn room_of(request: &SfuRequest) -> CallId {
+    match request {
+        SfuRequest::Join { room, .. }
+        | SfuRequest::Offer { room, .. }
+        | SfuRequest::SetForwarding { room, .. }
+        | SfuRequest::SetMedia { room, .. }
+        | SfuRequest::Leave { room, .. }
+        | SfuRequest::Close { room } => *room,
+    }
+}
+
+/// The answer to a request for a room that is nowhere: to leave or close it is
+/// done already.
+fn unplaced(request: &SfuRequest) -> Answer<SfuReply> {
+    match request {
+        SfuRequest::Leave { .. } | SfuRequest::Close { .. } => Ok(SfuReply::Done),
+        SfuRequest::Join { .. }
+        | SfuRequest::Offer { .. }
+        | SfuRequest::SetForwarding { .. }
+        | SfuRequest::SetMedia { .. } => Err(refusal(&RequestError::UnknownRoom)),
+    }
+}
+
+fn refusal(error: &RequestError) -> Refusal {
+    let code = match error {
+        RequestError::UnknownRoom | RequestError::UnknownParticipant => ErrorCode::NotFound,
+        RequestError::Full => ErrorCode::Unavailable,
+        RequestError::RoomFull => ErrorCode::Conflict,
+        RequestError::TooLarge { .. } => ErrorCode::TooLarge,
+        RequestError::BadOffer { .. } => ErrorCode::BadFrame,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+async fn serve_places(relay: Arc<Relay>, mut places: Subscription, shutdown: CancellationToken) {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            delivery = places.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let place: Answer<Placed> = Ok(Placed { node: relay.node });
+        relay.answer(&delivery, &place).await;
+    }
+}
+
+async fn serve_requests(
+    relay: Arc<Relay>,
+    mut requests: Subscription,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            delivery = requests.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let request = match delivery.parse::<SfuRequest>() {
+            Ok(request) => request,
+            Err(error) => {
+                let refused: Answer<SfuReply> =
+                    Err(Refusal::new(ErrorCode::BadFrame, error.to_string()));
+                relay.answer(&delivery, &refused).await;
+                continue;
+            }
+        };
+        match relay.dispatch(request) {
+            Dispatched::Refused(refused) => relay.answer(&delivery, &refused).await,
+            // Bounded by the workers' queues, which refuse what is too much.
+            Dispatched::Sent { joins, answered } => {
+                let relay = Arc::clone(&relay);
+                tasks.spawn(async move {
+                    let answer = relay.finish(joins, answered).await;
+                    relay.answer(&delivery, &answer).await;
+                });
+            }
+        }
+    }
+}
+
+/// Ends when the last worker has ended and all it said is published.
+async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
+    while let Some(Told { stamp, room, event }) = told.recv().await {
+        match &event {
+            SfuEvent::RoomClosed => {
+                relay.with_placement(|placement| placement.closed(room, stamp));
+            }
+            SfuEvent::Connected { dtls_ms, .. } => {
+                relay.metrics.join_ms.observe(f64::from(*dtls_ms));
+            }
+            SfuEvent::Disconnected { .. }
+            | SfuEvent::Gone { .. }
+            | SfuEvent::Slots { .. }
+            | SfuEvent::OfferNeeded { .. }
+            | SfuEvent::Flowing { .. }
+            | SfuEvent::Quality { .. } => {}
+        }
+        if let Err(error) = relay.bus.publish(&subject::sfu_event(room), &event).await {
+            tracing::warn!(%room, %error, "event not published");
+        }
+    }
+}
+
+async fn stop_workers(
+    relay: Arc<Relay>,
+    threads: Vec<JoinHandle<()>>,
+    shutdown: CancellationToken,
+) {
+    shutdown.cancelled().await;
+    for worker in &relay.workers {
+        // A full queue is emptied in a moment; the thread never waits for us.
+        while worker
+            .send(Command::Stop)
+            .is_err_and(|_| !threads.iter().all(JoinHandle::is_finished))
+        {
+            tokio::task::yield_now().await;
+        }
+    }
+    let joined = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread ended by a panic");
+            }
+        }
+    });
+    if let Err(error) = joined.await {
+        tracing::error!(%error, "waiting for the workers");
+    }
+}

@@ -1,0 +1,284 @@
+//! One thread, one socket, one core.
+//!
+//! The thread sleeps in `poll(2)` until a datagram comes, a command is sent or the
+//! core's next time has come. All that arrived is given to the core before its
+//! output is taken, so that packets to one destination leave in a run.
+//!
+//! The command queue is bounded: when it is full the request is refused, and the
+//! caller tells so. Events go the other way through a bounded channel: when their
+//! reader is behind, quality reports are dropped and all other events wait here;
+//! their number is bounded by the number of participants.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
+use housecall_protocol::ids::CallId;
+use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::metrics::{Metrics, Share};
+
+/// Datagrams taken from the socket before the core is drained.
+const RECEIVE_BATCH: usize = 128;
+/// Larger than any datagram a client sends; more is not ours.
+const MAX_DATAGRAM_BYTES: usize = 2048;
+
+/// What a worker is told.
+pub(crate) enum Command {
+    Request {
+        request: SfuRequest,
+        answer: oneshot::Sender<Answered>,
+    },
+    /// Close all rooms and end the thread.
+    Stop,
+}
+
+/// A worker's answer, with its place in the order of all the worker says.
+pub(crate) struct Answered {
+    pub(crate) stamp: u64,
+    pub(crate) result: Result<SfuReply, RequestError>,
+}
+
+/// An event of a room, with its place in the order of all the worker says.
+pub(crate) struct Told {
+    pub(crate) stamp: u64,
+    pub(crate) room: CallId,
+    pub(crate) event: SfuEvent,
+}
+
+/// The handle to a running worker.
+pub(crate) struct Worker {
+    commands: SyncSender<Command>,
+    waker: UnixStream,
+}
+
+/// What a worker is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    pub(crate) socket: UdpSocket,
+    pub(crate) core: CoreConfig,
+    pub(crate) events: mpsc::Sender<Told>,
+    pub(crate) metrics: Metrics,
+    pub(crate) queue: usize,
+}
+
+impl Worker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no socket pair.
+    pub(crate) fn spawn(parts: Parts) -> io::Result<(Self, JoinHandle<()>)> {
+        let (commands, inbox) = sync_channel(parts.queue.max(1));
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        let mut state = Thread {
+            socket: parts.socket,
+            woken,
+            inbox,
+            events: parts.events,
+            metrics: parts.metrics,
+            waiting: VecDeque::new(),
+            share: Share::default(),
+            stamp: 0,
+        };
+        let (index, config) = (parts.index, parts.core);
+        let thread = thread::Builder::new()
+            .name(format!("sfu-{index}"))
+            .spawn(move || state.run_until_stopped(index, &config))?;
+        Ok((Self { commands, waker }, thread))
+    }
+
+    /// Queues a command and wakes the thread.
+    ///
+    /// # Errors
+    /// Gives the command back when the queue is full or the thread has ended.
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
+        self.commands.try_send(command).map_err(|error| match error {
+            TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
+        })?;
+        // A full pipe wakes the thread as well as one more byte would.
+        let _ = (&self.waker).write(&[0]);
+        Ok(())
+    }
+}
+
+/// What the thread owns besides the core.
+struct Thread {
+    socket: UdpSocket,
+    woken: UnixStream,
+    inbox: Receiver<Command>,
+    events: mpsc::Sender<Told>,
+    metrics: Metrics,
+    /// Events that the channel had no room for.
+    waiting: VecDeque<Told>,
+    share: Share,
+    stamp: u64,
+}
+
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Thread {
+    /// Runs one core after another: a bug that panics in one costs its rooms, and
+    /// the worker goes on with a fresh one.
+    fn run_until_stopped(&mut self, index: usize, config: &CoreConfig) {
+        let mut config = config.clone();
+        loop {
+            let mut core = Core::new(config.clone());
+            let ended = catch_unwind(AssertUnwindSafe(|| self.run(&mut core)));
+            self.share.clear(&self.metrics);
+            if ended.is_ok() {
+                return;
+            }
+            self.metrics.worker_restarts.inc();
+            let rooms = core.room_ids();
+            tracing::error!(worker = index, rooms = rooms.len(), "worker panicked; restarting it");
+            for room in rooms {
+                self.tell(room, SfuEvent::RoomClosed);
+            }
+            config.seed = config.seed.wrapping_add(1);
+        }
+    }
+
+    fn run(&mut self, core: &mut Core) {
+        let mut buffer = [0; MAX_DATAGRAM_BYTES];
+        let mut timeout = None;
+        loop {
+            self.sleep(timeout);
+            // The one clock read of a turn: all that came is taken as come now.
+            let now = Instant::now();
+            let flow = self.obey(now, core);
+            self.receive(now, core, &mut buffer);
+            core.handle(now, Input::Timeout);
+            timeout = self.drain(now, core);
+            self.share.update(&self.metrics, core);
+            self.flush_events();
+            if let Flow::Stop = flow {
+                return;
+            }
+        }
+    }
+
+    fn sleep(&self, until: Option<Instant>) {
+        let timeout = if self.waiting.is_empty() { poll_timeout(until) } else { 10_u16.into() };
+        let mut fds = [
+            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.woken.as_fd(), PollFlags::POLLIN),
+        ];
+        if let Err(error) = poll(&mut fds, timeout)
+            && error != nix::errno::Errno::EINTR
+        {
+            tracing::error!(%error, "poll");
+        }
+    }
+
+    fn obey(&mut self, now: Instant, core: &mut Core) -> Flow {
+        // Emptied before the queue is read, so that no command is left asleep.
+        let mut bytes = [0; 64];
+        while matches!((&self.woken).read(&mut bytes), Ok(length) if length == bytes.len()) {}
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Request { request, answer }) => {
+                    let result = core.request(now, &request);
+                    self.stamp += 1;
+                    // The asker may have given up.
+                    let _ = answer.send(Answered { stamp: self.stamp, result });
+                    // Events of this request come after its answer and before others'.
+                    self.drain(now, core);
+                }
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                    core.close_all(now);
+                    return Flow::Stop;
+                }
+                Err(TryRecvError::Empty) => return Flow::Continue,
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Instant, core: &mut Core, buffer: &mut [u8]) {
+        for _ in 0..RECEIVE_BATCH {
+            match self.socket.recv_from(buffer) {
+                Ok((length, source)) => {
+                    let contents = &buffer[..length];
+                    core.handle(now, Input::Datagram { source: canonical(source), contents });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Errors of earlier sends come up here; they concern nobody else.
+                Err(error) => tracing::debug!(%error, "receive"),
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
+        loop {
+            match core.poll(now) {
+                Output::Transmit { destination, contents } => self.send(destination, &contents),
+                Output::Event { room, event } => self.tell(room, event),
+                Output::Timeout(at) => return at,
+            }
+        }
+    }
+
+    fn send(&self, destination: SocketAddr, contents: &[u8]) {
+        match self.socket.send_to(contents, destination) {
+            Ok(_) => {}
+            // A full send buffer drops as a full network would; RTP recovers.
+            Err(error) => {
+                self.metrics.unsent_datagrams.inc();
+                tracing::debug!(%error, "send");
+            }
+        }
+    }
+
+    fn tell(&mut self, room: CallId, event: SfuEvent) {
+        self.stamp += 1;
+        let told = Told { stamp: self.stamp, room, event };
+        if !self.waiting.is_empty() && matches!(told.event, SfuEvent::Quality { .. }) {
+            self.metrics.lost_events.inc();
+            return;
+        }
+        self.waiting.push_back(told);
+        self.flush_events();
+    }
+
+    fn flush_events(&mut self) {
+        while let Some(told) = self.waiting.pop_front() {
+            match self.events.try_send(told) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(told)) => {
+                    self.waiting.push_front(told);
+                    return;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.waiting.clear();
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// An IPv4 client on a dual-stack socket, as the candidates name it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Milliseconds to sleep, rounded up: waking early would spin.
+fn poll_timeout(until: Option<Instant>) -> PollTimeout {
+    let Some(until) = until else { return PollTimeout::NONE };
+    let left = until.saturating_duration_since(Instant::now());
+    let milliseconds = left.as_micros().div_ceil(1000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}
