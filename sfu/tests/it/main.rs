@@ -1,0 +1,5 @@
+//! The relay over real sockets, with peers of a WebRTC stack that is not its own.
+
+mod calls;
+mod peer;
+mod relay;
