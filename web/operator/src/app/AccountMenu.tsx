@@ -20,16 +20,18 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
   const words = t(`status.${status}`);
   return (
     <CDropdown direction="dropup" autoClose="outside" className="hc-account" portal>
-      <CDropdownToggle
-        as="button" type="button" custom className="hc-account-toggle" data-testid="account-menu"
-        aria-label={`${me.name}, ${words}. ${t('settings.account')}`}
-      >
-        <Avatar id={me.id} name={me.name} size={36} presence={status} />
-        <span className="hc-sidebar-words">
-          <strong>{me.name}</strong>
-          <small>{dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words}</small>
-        </span>
-        <Icon icon={cilOptions} className="hc-account-more" />
+      <CDropdownToggle custom>
+        <button
+          type="button" className="hc-account-toggle" data-testid="account-menu"
+          aria-label={`${me.name}, ${words}. ${t('settings.account')}`}
+        >
+          <Avatar id={me.id} name={me.name} size={36} presence={status} />
+          <span className="hc-sidebar-words">
+            <strong>{me.name}</strong>
+            <small>{dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words}</small>
+          </span>
+          <Icon icon={cilOptions} className="hc-account-more" />
+        </button>
       </CDropdownToggle>
       <CDropdownMenu className="hc-account-menu">
         <CDropdownHeader>{t('status.choose')}</CDropdownHeader>

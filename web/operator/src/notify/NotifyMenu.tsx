@@ -19,12 +19,11 @@ export function NotifyMenu() {
   };
   return (
     <CDropdown alignment="end" autoClose="outside" portal>
-      <CDropdownToggle
-        as="button" type="button" custom className="btn btn-icon btn-bare hc-bell"
-        aria-label={t('notify.label')} data-testid="notify-menu"
-      >
-        <Icon icon={cilBell} size={22} off={!sound} />
-        {permission === 'default' && <i className="hc-bell-dot" />}
+      <CDropdownToggle custom>
+        <button type="button" className="btn btn-icon btn-bare hc-bell" aria-label={t('notify.label')} data-testid="notify-menu">
+          <Icon icon={cilBell} size={22} off={!sound} />
+          {permission === 'default' && <i className="hc-bell-dot" />}
+        </button>
       </CDropdownToggle>
       <CDropdownMenu className="hc-notify">
         <div className="hc-notify-row">

@@ -45,29 +45,3 @@ export function chime(): void {
     { frequency: 880, atS: 0.14, lengthS: 0.26, gain: 0.12 },
   ]);
 }
-
-const RINGING: readonly Note[] = [
-  { frequency: 587, atS: 0, lengthS: 0.3, gain: 0.14 },
-  { frequency: 784, atS: 0.3, lengthS: 0.3, gain: 0.14 },
-  { frequency: 587, atS: 0.75, lengthS: 0.3, gain: 0.14 },
-  { frequency: 784, atS: 1.05, lengthS: 0.3, gain: 0.14 },
-];
-
-// The tone a Russian caller hears while the other side rings: 425 Hz, 1 s in 4.
-const RINGBACK: readonly Note[] = [{ frequency: 425, atS: 0, lengthS: 1, gain: 0.06 }];
-
-function repeat(notes: readonly Note[], everyMs: number): () => void {
-  play(notes);
-  const timer = window.setInterval(() => play(notes), everyMs);
-  return () => window.clearInterval(timer);
-}
-
-/** Rings until the returned function is called. */
-export function ring(): () => void {
-  return repeat(RINGING, 2600);
-}
-
-/** What the caller hears until the returned function is called. */
-export function ringback(): () => void {
-  return repeat(RINGBACK, 4000);
-}

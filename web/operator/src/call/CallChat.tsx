@@ -1,0 +1,33 @@
+import { cilX } from '@coreui/icons';
+import type { CallView, ConsultationSummary } from '@housecall/sdk';
+import { useTranslation } from 'react-i18next';
+
+import { useConsultation } from '../api/queries';
+import { ConversationView } from '../chat/ConversationView';
+import { useWriting } from '../desk/ConsultationPane';
+import { Icon } from '../ui/Icon';
+
+type Props = { view: CallView; close?: () => void };
+
+function OfConsultation({ row }: { row: ConsultationSummary }) {
+  return <ConversationView id={row.conversation} {...useWriting(row)} />;
+}
+
+/** The conversation beside the picture. */
+export function CallChat({ view, close }: Props) {
+  const { t } = useTranslation();
+  const { subject } = view;
+  const { data: row } = useConsultation(subject.kind === 'consultation' ? subject.id : undefined);
+  return (
+    <aside className="hc-call-chat" aria-label={t('chat.messages')}>
+      {close && (
+        <button type="button" className="btn btn-icon btn-bare hc-call-chat-close" aria-label={t('call.hideChat')} onClick={close}>
+          <Icon icon={cilX} />
+        </button>
+      )}
+      {row
+        ? <OfConsultation row={row} />
+        : <ConversationView id={view.conversation} writable={false} readOnly={t('consultation.readOnly')} />}
+    </aside>
+  );
+}

@@ -1,0 +1,34 @@
+import { cilArrowLeft } from '@coreui/icons';
+import { useTranslation } from 'react-i18next';
+import { Link, useParams } from 'react-router';
+
+import { usePatient } from '../api/queries';
+import { Header } from '../app/Header';
+import { ConversationView } from '../chat/ConversationView';
+import { PatientCard } from '../patient/PatientCard';
+import { Icon } from '../ui/Icon';
+import { usePhone } from '../ui/useMediaQuery';
+
+/** One client: the card with the history, and the conversation for those who may read it. */
+export function ClientPage() {
+  const { t } = useTranslation();
+  const { id = '' } = useParams();
+  const phone = usePhone();
+  const { data: card } = usePatient(id);
+  const back = (
+    <Link to="/clients" className="btn btn-icon btn-bare" aria-label={t('clients.all')} title={t('clients.all')}>
+      <Icon icon={cilArrowLeft} size={22} />
+    </Link>
+  );
+  return (
+    <>
+      <Header title={card ? card.name || t('person.noName') : t('nav.clients')} start={back} />
+      <div className="hc-client">
+        <div className="hc-client-card"><PatientCard id={id} /></div>
+        {!phone && card && (
+          <ConversationView id={card.conversation} writable={false} readOnly={t('consultation.readOnly')} />
+        )}
+      </div>
+    </>
+  );
+}
