@@ -44,7 +44,7 @@ impl NatsServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("the bootstrap installs nats-server");
-        let mut server = Self { child, port: 0, directory: directory };
+        let mut server = Self { child, port: 0, directory };
         server.port = tokio::time::timeout(START_PATIENCE, server.announced_port())
             .await
             .expect("nats-server starts within ten seconds");

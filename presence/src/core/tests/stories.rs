@@ -1,0 +1,145 @@
+//! What people see, one story each.
+
+use housecall_protocol::cluster::BeatKind;
+use housecall_protocol::domain::PresenceStatus::{self, Away, Busy, Offline, Online};
+
+use super::super::{Core, Output, Rules};
+use super::{RULES, at, beat, full, joined, left, news, person, wall};
+
+fn statuses(core: &mut Core, second: u64) -> Vec<PresenceStatus> {
+    news(core, second).into_iter().map(|person| person.status).collect()
+}
+
+fn chose(p: u8, status: PresenceStatus) -> BeatKind {
+    BeatKind::Status { person: person(p), status }
+}
+
+#[test]
+fn a_reload_is_not_news_and_a_departure_is_after_the_grace() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    assert_eq!(statuses(&mut core, 0), [Online]);
+    core.handle(at(5), beat(1, left(1, 1)));
+    core.handle(at(8), beat(1, joined(2, 1)));
+    assert_eq!(statuses(&mut core, 30), []);
+    core.handle(at(40), beat(1, left(2, 1)));
+    assert_eq!(statuses(&mut core, 49), []);
+    let told = news(&mut core, 50);
+    assert_eq!((told[0].status, told[0].last_seen), (Offline, Some(wall(40))));
+    assert_eq!(core.presence(person(1)).last_seen, Some(wall(40)));
+}
+
+#[test]
+fn another_device_keeps_a_person_online() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(2, joined(2, 1)));
+    assert_eq!(statuses(&mut core, 0), [Online]);
+    core.handle(at(1), beat(1, left(1, 1)));
+    assert_eq!(statuses(&mut core, 50), []);
+}
+
+#[test]
+fn a_silent_gateway_takes_its_people_with_it() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(2, joined(2, 3)));
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    core.handle(at(27), beat(1, full(&[(1, 1)])));
+    core.handle(at(54), beat(1, full(&[(1, 1)])));
+    assert_eq!(core.poll(at(60)), Output::Timeout(Some(at(70).elapsed)));
+    let told = news(&mut core, 70);
+    assert_eq!(told.len(), 1);
+    // The last sign of life, not the end of the lease.
+    assert_eq!((told[0].person, told[0].last_seen), (person(3), Some(wall(0))));
+    assert_eq!(core.census().leases, 1);
+}
+
+#[test]
+fn a_stopping_gateway_leaves_time_to_move() {
+    let mut core = Core::new(RULES);
+    for (c, p) in [(1, 1), (2, 3)] {
+        core.handle(at(0), beat(1, joined(c, p)));
+    }
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    core.handle(at(20), beat(1, BeatKind::Stopping));
+    assert_eq!(core.census().leases, 0);
+    core.handle(at(23), beat(2, joined(3, 1)));
+    let told = news(&mut core, 30);
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].person, told[0].last_seen), (person(3), Some(wall(20))));
+}
+
+#[test]
+fn a_full_beat_mends_lost_ones() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(1, joined(2, 3)));
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    core.handle(at(27), beat(1, full(&[(2, 3), (3, 5)])));
+    assert_eq!(statuses(&mut core, 27), [Online]);
+    assert_eq!(statuses(&mut core, 37), [Offline]);
+    assert_eq!(core.presence(person(1)).status, Offline);
+}
+
+#[test]
+fn a_full_beat_that_was_overtaken_ends_nobody() {
+    let mut core = Core::new(RULES);
+    core.handle(at(26), beat(1, joined(1, 1)));
+    core.handle(at(27), beat(1, full(&[])));
+    assert_eq!(statuses(&mut core, 53), [Online]);
+    core.handle(at(54), beat(1, full(&[])));
+    assert_eq!(statuses(&mut core, 64), [Offline]);
+}
+
+#[test]
+fn a_chosen_status_outlives_a_reconnect_but_not_the_grace() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 2)));
+    assert_eq!(statuses(&mut core, 0), [Online]);
+    core.handle(at(1), beat(1, chose(2, Away)));
+    assert_eq!(statuses(&mut core, 1), [Away]);
+    core.handle(at(2), beat(1, left(1, 2)));
+    core.handle(at(9), beat(1, joined(2, 2)));
+    assert_eq!(statuses(&mut core, 9), []);
+    core.handle(at(10), beat(1, left(2, 2)));
+    assert_eq!(statuses(&mut core, 20), [Offline]);
+    core.handle(at(21), beat(1, joined(3, 2)));
+    assert_eq!(statuses(&mut core, 21), [Online]);
+}
+
+#[test]
+fn operators_who_can_take_calls_are_listed() {
+    let mut core = Core::new(RULES);
+    for (c, p) in [(1, 2), (2, 4), (3, 6), (4, 8), (5, 1)] {
+        core.handle(at(0), beat(1, joined(c, p)));
+    }
+    core.handle(at(0), beat(1, chose(4, Busy)));
+    core.handle(at(0), beat(1, chose(6, Away)));
+    core.handle(at(0), beat(1, chose(8, Offline)));
+    assert_eq!(core.operators_online(), [person(2), person(4)]);
+    // Who hides is offline without a word about when.
+    assert_eq!(core.presence(person(8)).last_seen, None);
+}
+
+#[test]
+fn a_patient_chooses_no_status() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(1, chose(1, Offline)));
+    assert_eq!(statuses(&mut core, 0), [Online]);
+}
+
+#[test]
+fn only_so_many_offline_people_are_remembered_and_each_was_told() {
+    let mut core = Core::new(Rules { remembered_offline: 2, ..RULES });
+    for n in 0..5 {
+        core.handle(at(u64::from(n)), beat(1, joined(n, 2 * n + 1)));
+        core.handle(at(u64::from(n)), beat(1, left(n, 2 * n + 1)));
+    }
+    assert_eq!(statuses(&mut core, 5), [Online; 5]);
+    assert_eq!(statuses(&mut core, 60), [Offline; 5]);
+    assert_eq!(core.people.len(), 2);
+    assert_eq!(core.presence(person(1)).last_seen, None);
+    assert_eq!(core.presence(person(9)).last_seen, Some(wall(4)));
+}
