@@ -1,0 +1,10 @@
+//! The router against a real database and a real bus, in both of the bus's shapes.
+
+mod access;
+mod delivery;
+mod history;
+mod house;
+mod model;
+mod order;
+mod outage;
+mod receipts;
