@@ -231,9 +231,10 @@ impl CallMachine {
 
     /// A callee whom it only rings for is not missed when they go.
     const fn counts_as_joined(&self, side: Side) -> bool {
-        match (self.state, side) {
-            (State::Ringing { .. }, Side::Callee) | (State::Ended { .. }, _) => false,
-            _ => true,
+        match self.state {
+            State::Ringing { .. } => matches!(side, Side::Caller),
+            State::Connecting { .. } | State::Active { .. } => true,
+            State::Ended { .. } => false,
         }
     }
 

@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Gateway, access};
 
+/// Takes one event to the connections that it is for.
+type Route = fn(&Gateway, &Delivery) -> Result<(), BusError>;
+
 /// The subscriptions, made before the first connection is accepted.
 pub(crate) struct Subscriptions {
     chat: Subscription,
@@ -43,7 +46,7 @@ impl Subscriptions {
         tasks: &tokio_util::task::TaskTracker,
         stop: &CancellationToken,
     ) {
-        let routes: [(Subscription, fn(&Gateway, &Delivery) -> Result<(), BusError>); 3] =
+        let routes: [(Subscription, Route); 3] =
             [(self.chat, chat), (self.person, person), (self.presence, presence)];
         for (subscription, route) in routes {
             tasks.spawn(pump(Arc::clone(gateway), subscription, route, stop.clone()));
@@ -55,7 +58,7 @@ impl Subscriptions {
 async fn pump(
     gateway: Arc<Gateway>,
     mut subscription: Subscription,
-    route: fn(&Gateway, &Delivery) -> Result<(), BusError>,
+    route: Route,
     stop: CancellationToken,
 ) {
     let mut lost = 0;

@@ -1,0 +1,11 @@
+//! The gateway on a real socket, with a real database and bus.
+
+mod calls;
+mod chat;
+mod client;
+mod fuzz;
+mod hello;
+mod house;
+mod lifecycle;
+mod presence;
+mod relay;

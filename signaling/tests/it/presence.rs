@@ -1,0 +1,104 @@
+//! Leases, watch lists and statuses.
+
+use housecall_platform::bus::Subscription;
+use housecall_protocol::PersonId;
+use housecall_protocol::client::PersonPresence;
+use housecall_protocol::cluster::{
+    Answer, BeatKind, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, subject,
+};
+use housecall_protocol::domain::PresenceStatus;
+use serde_json::json;
+
+use crate::house::House;
+
+async fn beat(beats: &mut Subscription, wanted: impl Fn(&BeatKind) -> bool) -> PresenceBeat {
+    loop {
+        let beat: PresenceBeat = beats.next().await.unwrap().parse().unwrap();
+        if wanted(&beat.kind) {
+            return beat;
+        }
+    }
+}
+
+fn people(entries: &[(PersonId, PresenceStatus)]) -> Vec<PersonPresence> {
+    entries
+        .iter()
+        .map(|(person, status)| PersonPresence {
+            person: *person,
+            status: *status,
+            last_seen: None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn connections_are_announced_and_withdrawn() {
+    let house = House::new().await;
+    let mut beats = house.bus.subscribe(subject::PRESENCE_BEAT).await.unwrap();
+    let client = house.connect(house.doctor).await;
+    let joined = beat(&mut beats, |kind| matches!(kind, BeatKind::Joined { .. })).await;
+    assert_eq!(joined.gateway.0, house.node);
+    let BeatKind::Joined { connection, person, .. } = joined.kind else { unreachable!() };
+    assert_eq!((connection.to_string().as_str(), person), (client.connection(), house.doctor.id));
+    client.leave().await;
+    let left = beat(&mut beats, |kind| matches!(kind, BeatKind::Left { .. })).await;
+    assert_eq!(left.kind, BeatKind::Left { connection, person });
+}
+
+#[tokio::test]
+async fn only_operators_choose_a_status() {
+    let house = House::new().await;
+    let mut beats = house.bus.subscribe(subject::PRESENCE_BEAT).await.unwrap();
+    let mut patient = house.connect(house.patient).await;
+    let refusal = patient.request("presence.set", json!({"status": "busy"})).await;
+    assert_eq!(refusal["data"]["code"], "forbidden");
+    let mut doctor = house.connect(house.doctor).await;
+    assert_eq!(doctor.request("presence.set", json!({"status": "busy"})).await["type"], "ok");
+    let status = beat(&mut beats, |kind| matches!(kind, BeatKind::Status { .. })).await;
+    let expected = BeatKind::Status { person: house.doctor.id, status: PresenceStatus::Busy };
+    assert_eq!(status.kind, expected);
+}
+
+#[tokio::test]
+async fn watching_tells_the_state_now_and_the_changes_that_concern() {
+    let house = House::new().await;
+    let mut requests = house.bus.subscribe(subject::PRESENCE_REQUEST).await.unwrap();
+    let mut doctor = house.connect(house.doctor).await;
+    let (patient, stranger) = (house.patient.id, PersonId::generate());
+    let id = doctor.send("presence.watch", json!({"people": [patient]})).await;
+    let delivery = requests.next().await.unwrap();
+    let asked: PresenceRequest = delivery.parse().unwrap();
+    assert_eq!(asked, PresenceRequest::Query { people: vec![patient] });
+    let state = people(&[(patient, PresenceStatus::Online)]);
+    let answer: Answer<PresenceReply> = Ok(PresenceReply::People(state));
+    house.bus.reply(&delivery, &answer).await.unwrap();
+    assert_eq!(doctor.answer(id).await["type"], "ok");
+    assert_eq!(doctor.event("presence").await["people"][0]["status"], "online");
+
+    let change = PresenceEvent {
+        people: people(&[(stranger, PresenceStatus::Online), (patient, PresenceStatus::Offline)]),
+    };
+    house.bus.publish(subject::PRESENCE_EVENT, &change).await.unwrap();
+    let seen = doctor.event("presence").await;
+    assert_eq!(seen["people"].as_array().unwrap().len(), 1, "{seen}");
+    assert_eq!(seen["people"][0]["status"], "offline");
+
+    // Replaced by an empty list: nothing more comes.
+    assert_eq!(doctor.request("presence.watch", json!({"people": []})).await["type"], "ok");
+    house.bus.publish(subject::PRESENCE_EVENT, &change).await.unwrap();
+    assert_eq!(doctor.request("ping", json!({})).await["type"], "pong");
+    assert!(doctor.unexpected().is_empty(), "{:?}", doctor.unexpected());
+}
+
+#[tokio::test]
+async fn patients_watch_operators_only_and_lists_are_bounded() {
+    let house = House::new().await;
+    let mut patient = house.connect(house.patient).await;
+    let themselves = json!({"people": [house.doctor.id, house.patient.id]});
+    let refusal = patient.request("presence.watch", themselves).await;
+    assert_eq!(refusal["data"]["code"], "forbidden");
+    let many: Vec<_> = (0..201).map(|_| PersonId::generate()).collect();
+    let mut doctor = house.connect(house.doctor).await;
+    let refusal = doctor.request("presence.watch", json!({"people": many})).await;
+    assert_eq!(refusal["data"]["code"], "too_large");
+}

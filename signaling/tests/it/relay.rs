@@ -1,0 +1,90 @@
+//! A relay at the other end of the bus: it answers offers and records what it is
+//! asked; the tests speak its events.
+
+use std::sync::{Arc, Mutex};
+
+use housecall_platform::bus::{Bus, Delivery};
+use housecall_protocol::cluster::{Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject};
+use housecall_protocol::{CallId, NodeId, PersonId};
+
+/// What a relay was asked, in order, as short words: `join ID`, `forward`.
+pub(crate) struct Relay {
+    bus: Bus,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Relay {
+    pub(crate) async fn new(bus: &Bus) -> Self {
+        let node = NodeId::generate();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut placements = bus.subscribe_queue(subject::SFU_PLACE, "sfu").await.unwrap();
+        let mut requests = bus.subscribe(&subject::sfu_request(node)).await.unwrap();
+        let (bus_, asked_) = (bus.clone(), Arc::clone(&asked));
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(delivery) = placements.next() => {
+                        let answer: Answer<Placement> = Ok(Placement { node });
+                        bus_.reply(&delivery, &answer).await.unwrap();
+                    }
+                    Some(delivery) = requests.next() => answer(&bus_, &asked_, &delivery).await,
+                    else => return,
+                }
+            }
+        });
+        Self { bus: bus.clone(), asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until it was asked this.
+    pub(crate) async fn was_asked(&self, what: &str) {
+        let waiting = async {
+            while !self.asked().iter().any(|asked| asked == what) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
+            .await
+            .unwrap_or_else(|_| panic!("not asked {what}: {:?}", self.asked()));
+    }
+
+    pub(crate) async fn says(&self, call: CallId, event: SfuEvent) {
+        self.bus.publish(&subject::sfu_event(call), &event).await.unwrap();
+    }
+
+    pub(crate) async fn media_flows(&self, call: CallId, people: [PersonId; 2]) {
+        for participant in people {
+            let connected = SfuEvent::Connected { participant, ice_ms: 1, dtls_ms: 1 };
+            self.says(call, connected).await;
+        }
+        for participant in people {
+            self.says(call, SfuEvent::Flowing { participant }).await;
+        }
+    }
+}
+
+async fn answer(bus: &Bus, asked: &Mutex<Vec<String>>, delivery: &Delivery) {
+    let request: SfuRequest = delivery.parse().unwrap();
+    let (word, reply) = match request {
+        SfuRequest::Join { participant, sdp, .. } => {
+            (format!("join {participant}"), SfuReply::Answer { sdp: format!("answer to {sdp}") })
+        }
+        SfuRequest::Offer { participant, sdp, .. } => {
+            (format!("offer {participant}"), SfuReply::Answer { sdp: format!("answer to {sdp}") })
+        }
+        SfuRequest::SetForwarding { forwarding, .. } => {
+            (format!("forward {forwarding}"), SfuReply::Done)
+        }
+        SfuRequest::SetMedia { participant, media, .. } => {
+            (format!("media {participant} camera={}", media.camera), SfuReply::Done)
+        }
+        SfuRequest::Leave { participant, .. } => (format!("leave {participant}"), SfuReply::Done),
+        SfuRequest::Close { room } => (format!("close {room}"), SfuReply::Done),
+    };
+    asked.lock().unwrap().push(word);
+    let answer: Answer<SfuReply> = Ok(reply);
+    bus.reply(delivery, &answer).await.unwrap();
+}
