@@ -57,18 +57,8 @@ pub(crate) async fn upload(
     }
     let id = FileId::generate();
     let received = app.files.receive(id, body, limit_bytes, &app.config.file_types).await?;
-    let row = FileRow {
-        view: FileView {
-            id,
-            name: name::sanitise(parameters.name.as_deref().unwrap_or_default()),
-            media_type: received.content.media_type.to_owned(),
-            size_bytes: received.size_bytes,
-            width: received.content.width,
-            height: received.content.height,
-        },
-        conversation,
-        sha256: received.sha256,
-    };
+    let name = name::sanitise(parameters.name.as_deref().unwrap_or_default());
+    let row = received.into_row(id, conversation, name);
     if let Err(error) = record(&app, &row, caller, patient).await {
         app.files.remove(id).await;
         return Err(error);

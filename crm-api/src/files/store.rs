@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use futures::StreamExt;
-use housecall_protocol::FileId;
+use housecall_protocol::domain::FileView;
+use housecall_protocol::{ConversationId, FileId};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Content, Sniffer};
 use crate::problem::ApiError;
+use crate::storage::files::FileRow;
 
 /// The file directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,27 @@ pub(crate) struct Received {
     pub(crate) content: Content,
     pub(crate) size_bytes: i64,
     pub(crate) sha256: Vec<u8>,
+}
+
+impl Received {
+    /// The record of the file.
+    pub(crate) fn into_row(
+        self,
+        id: FileId,
+        conversation: ConversationId,
+        name: String,
+    ) -> FileRow {
+        let Content { media_type, width, height } = self.content;
+        let view = FileView {
+            id,
+            name,
+            media_type: media_type.to_owned(),
+            size_bytes: self.size_bytes,
+            width,
+            height,
+        };
+        FileRow { view, conversation, sha256: self.sha256 }
+    }
 }
 
 impl FileStore {
