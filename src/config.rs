@@ -83,7 +83,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,str0m=warn".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,str0m=warn,refinery_core=warn".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -134,7 +134,7 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 
 [log]
 # As RUST_LOG: "info", "warn,housecall_sfu=debug".
-#filter = "info,str0m=warn"
+#filter = "info,str0m=warn,refinery_core=warn"
 # "text" for people, "json" for collectors.
 #format = "text"
 
@@ -153,8 +153,8 @@ pub(crate) fn sample() -> String {
         SAMPLE,
         housecall_crm_api::Config::SAMPLE,
         housecall_signaling::Config::SAMPLE,
-        housecall_chat_router::Config::SAMPLE,
-        housecall_presence::Config::SAMPLE,
+        housecall_chat_router::SAMPLE,
+        housecall_presence::SAMPLE,
         housecall_sfu::Config::SAMPLE,
     ]
     .map(str::trim_end)
@@ -169,8 +169,11 @@ pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
         anyhow::ensure!(path.exists(), "the configuration file {} does not exist", path.display());
     }
     let path = file.unwrap_or(Path::new("housecall.toml"));
-    let mut config: Config = Figment::new()
-        .merge(Toml::file_exact(path))
+    let mut figment = Figment::new();
+    if path.exists() {
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    let mut config: Config = figment
         .merge(
             // Every setting is in a section; a name without one is not a setting.
             Env::prefixed("HOUSECALL_").filter(|name| name.as_str().contains("__")).split("__"),

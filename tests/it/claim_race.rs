@@ -12,8 +12,10 @@ const ROUNDS: usize = 25;
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_claims_wins_and_the_other_learns_who() {
     let house = House::start().await;
-    let operators =
-        [house.operator("petrov@demo.housecall").await, house.operator("sokolova@demo.housecall").await];
+    let operators = [
+        house.operator("petrov@demo.housecall").await,
+        house.operator("sokolova@demo.housecall").await,
+    ];
     let patient = house.patient("+79005550100").await;
     let conversation = patient.conversation.clone().unwrap();
     let mut client = Client::connect(&house, &patient.token).await;

@@ -123,7 +123,7 @@ impl House {
 }
 
 /// What the demo prints.
-pub(crate) const DEMO_PASSWORD: &str = "housecall-demo";
+pub(crate) const DEMO_PASSWORD: &str = "demo-housecall";
 
 #[derive(Clone)]
 pub(crate) struct SignedIn {

@@ -1,7 +1,7 @@
 // What people do: sign in, ask, take, write, call.
 import { openPerson } from './browser.mjs';
 
-export const DEMO_PASSWORD = 'housecall-demo';
+export const DEMO_PASSWORD = 'demo-housecall';
 
 const id = (name) => `[data-testid="${name}"]`;
 export const byTest = (page, name) => page.locator(`${id(name)}:visible`);
