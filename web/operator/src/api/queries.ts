@@ -1,7 +1,7 @@
 /** What the portal asks the house for; server state lives in TanStack Query alone. */
 import type { CallbackPage, ConsultationPage, PatientPage } from '@housecall/sdk';
 import {
-  type InfiniteData, keepPreviousData, useInfiniteQuery, useQuery,
+  type InfiniteData, keepPreviousData, skipToken, useInfiniteQuery, useQuery,
 } from '@tanstack/react-query';
 
 import { useHouse } from './house';
@@ -53,7 +53,14 @@ export function useConsultation(id: string | undefined) {
     queryKey: ['consultation', id],
     queryFn: () => api.consultation(id ?? ''),
     enabled: id !== undefined,
+    // `refreshConsultations` keeps it fresh and never asks for what would be refused.
+    staleTime: Infinity,
   });
+}
+
+/** A consultation that waited when it was opened and went to somebody else since. */
+export function useGone(id: string): boolean {
+  return useQuery<boolean>({ queryKey: ['gone', id], queryFn: skipToken }).data ?? false;
 }
 
 export function useCallbacks(tab: RequestTab, enabled = true) {

@@ -2,33 +2,39 @@ import type { Topic } from '@housecall/sdk';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 
-import { useHouse } from './house';
+import { refreshConsultations } from './freshConsultation';
+import { useHouse, useMe } from './house';
 
 // One action often announces several changes: they cost one fetch together.
 const GATHER_MS = 120;
 
 const KEYS: Record<Topic, string[]> = {
-  consultations: ['consultations', 'consultation', 'patient'],
+  consultations: ['consultations', 'patient'],
   callbacks: ['callbacks', 'patient'],
   operators: ['operators'],
-  patient: ['patient', 'patients', 'consultations', 'consultation'],
+  patient: ['patient', 'patients', 'consultations'],
 };
 
-function refetch(client: QueryClient, keys: Iterable<string>): void {
-  for (const key of keys) void client.invalidateQueries({ queryKey: [key] });
+const EVERYTHING = [...new Set(Object.values(KEYS).flat())];
+
+async function refetch(client: QueryClient, keys: readonly string[], readsAll: boolean): Promise<void> {
+  await Promise.all(keys.map((key) => client.invalidateQueries({ queryKey: [key] })));
+  if (keys.includes('consultations')) refreshConsultations(client, readsAll);
 }
 
 /** Fetches lists again when the house says they changed, and all of them after a lost connection. */
 export function useChanges(): void {
   const { realtime } = useHouse();
   const client = useQueryClient();
+  const readsAll = useMe().role === 'supervisor';
   useEffect(() => {
     const waiting = new Set<string>();
     let timer: number | undefined;
     const flush = () => {
       timer = undefined;
-      refetch(client, waiting);
+      const keys = [...waiting];
       waiting.clear();
+      void refetch(client, keys, readsAll);
     };
     const stopChanged = realtime.on('changed', ({ topic }) => {
       KEYS[topic].forEach((key) => waiting.add(key));
@@ -40,12 +46,12 @@ export function useChanges(): void {
       if (now === undefined || now === connection) return;
       const first = connection === undefined;
       connection = now;
-      if (!first) void client.invalidateQueries();
+      if (!first) void refetch(client, EVERYTHING, readsAll);
     });
     return () => {
       stopChanged();
       stopWelcome();
       window.clearTimeout(timer);
     };
-  }, [realtime, client]);
+  }, [realtime, client, readsAll]);
 }

@@ -84,12 +84,16 @@ export function Composer({ conversation, draft }: Props) {
     element.style.height = `${Math.min(TALLEST_PX, element.scrollHeight)}px`;
   }, [draft.text]);
 
-  const attach = (files: File[]) => {
+  const fitting = (files: File[]) => {
     const fit = files.filter((file) => file.size <= limit);
     if (fit.length < files.length) {
       say(t('problem.tooLarge', { limit: fileSize(limit, i18n.language, t) }), 'bad');
     }
-    if (fit.length > 0) draft.addFiles(fit);
+    return fit;
+  };
+  // Chosen in a dialog is meant; pasted or dropped may be a slip and waits for the press.
+  const sendChosen = (files: File[]) => {
+    for (const file of fitting(files)) conversation.sendFile(file, { name: file.name });
     field.current?.focus();
   };
   const submit = () => {
@@ -105,7 +109,7 @@ export function Composer({ conversation, draft }: Props) {
     const files = [...event.clipboardData.files];
     if (files.length === 0) return;
     event.preventDefault();
-    attach(files);
+    draft.addFiles(fitting(files));
   };
   return (
     <div className={`hc-composer${draft.note ? ' is-note' : ''}`}>
@@ -134,7 +138,7 @@ export function Composer({ conversation, draft }: Props) {
             <input
               type="file" multiple className="visually-hidden" data-testid="attach-input" aria-label={t('chat.attach')}
               onChange={(event) => {
-                attach([...(event.target.files ?? [])]);
+                sendChosen([...(event.target.files ?? [])]);
                 event.target.value = '';
               }}
             />

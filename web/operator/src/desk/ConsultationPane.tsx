@@ -1,13 +1,16 @@
+import { cilUserFollow } from '@coreui/icons';
 import { COffcanvas } from '@coreui/react';
 import type { ConsultationSummary } from '@housecall/sdk';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
 
 import { useMe } from '../api/house';
-import { useConsultation } from '../api/queries';
+import { holderOf } from '../api/problems';
+import { useConsultation, useGone } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
-import { AfterPause, Failed } from '../ui/States';
+import { AfterPause, Empty, Failed } from '../ui/States';
 import { Splash } from '../app/Splash';
 import { usePhone, useWide } from '../ui/useMediaQuery';
 import { CloseDialog } from './CloseDialog';
@@ -30,14 +33,32 @@ export function useWriting(row: ConsultationSummary): { writable: boolean; readO
   return { writable: false, readOnly: t('consultation.notYours', { name }) };
 }
 
+/** Somebody else was faster. */
+function Lost({ holder, place }: { holder: string | undefined; place: DeskPlace }) {
+  const { t } = useTranslation();
+  const words = holder === undefined
+    ? t('problem.claimedBySomebody')
+    : t('consultation.lost', { name: holder });
+  return (
+    <section className="hc-pane" role="status" data-testid="claimed-by-other">
+      <Empty icon={cilUserFollow} title={t('consultation.lostTitle')} hint={words}>
+        <Link to={place.addressOf('queue')} className="btn btn-outline-secondary">{t('consultation.backToQueue')}</Link>
+      </Empty>
+    </section>
+  );
+}
+
 function Opened({ row, place }: { row: ConsultationSummary; place: DeskPlace }) {
   const { t } = useTranslation();
   const wide = useWide();
   const [dialog, setDialog] = useState<'close' | 'transfer' | 'card'>();
   const actions = useConsultationActions(row.id);
   const writing = useWriting(row);
+  const gone = useGone(row.id);
+  const holder = holderOf(actions.claim.error);
   const dismiss = () => setDialog(undefined);
   const claim = () => actions.claim.mutate(undefined, { onSuccess: () => place.go('mine', row.id) });
+  if (holder || gone) return <Lost holder={holder?.name} place={place} />;
   return (
     <>
       <section className="hc-pane" aria-label={row.patient.name || t('person.noName')} data-testid="consultation" data-state={row.state}>

@@ -1,4 +1,4 @@
-import type { ConsultationTransfer } from '@housecall/sdk';
+import type { ConsultationSummary, ConsultationTransfer } from '@housecall/sdk';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
@@ -12,24 +12,24 @@ export function useConsultationActions(id: string) {
   const { api } = useHouse();
   const client = useQueryClient();
   const say = useToast();
-  const settle = () => Promise.all([
-    client.invalidateQueries({ queryKey: ['consultations'] }),
-    client.invalidateQueries({ queryKey: ['consultation', id] }),
-  ]);
+  const settle = () => client.invalidateQueries({ queryKey: ['consultations'] });
+  const keep = (row: ConsultationSummary) => client.setQueryData(['consultation', id], row);
   const complain = (error: Error) => say(problemText(t, error), 'bad');
   const claim = useMutation({
     mutationFn: () => api.claimConsultation(id),
-    onSuccess: (row) => client.setQueryData(['consultation', id], row),
+    onSuccess: keep,
     onError: (error) => {
-      const holder = holderOf(error);
-      if (holder) say(t('consultation.lost', { name: holder.name }), 'bad');
-      else complain(error);
+      // Who has it stands in the conversation's place.
+      if (!holderOf(error)) complain(error);
     },
     onSettled: settle,
   });
   const close = useMutation({
     mutationFn: (summary: string) => api.closeConsultation(id, { summary }),
-    onSuccess: () => say(t('close.done'), 'ok'),
+    onSuccess: (row) => {
+      keep(row);
+      say(t('close.done'), 'ok');
+    },
     onError: complain,
     onSettled: settle,
   });
