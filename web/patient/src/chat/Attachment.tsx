@@ -1,0 +1,110 @@
+import { IonIcon } from '@ionic/react';
+import type { FileView, MessageBody, PendingFile } from '@housecall/sdk';
+import { documentTextOutline, imageOutline } from 'ionicons/icons';
+import { useEffect, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+
+import { housecall } from '../app/client';
+import { fileSize } from '../app/format';
+import { ImageViewer } from './ImageViewer';
+import { useFileUrl } from './useFileUrl';
+
+type FileBody = Extract<MessageBody, { kind: 'file' }>;
+
+/** A photo as a picture, anything else as a card with its type and size. */
+export function Attachment({ body, own }: { body: FileBody | PendingFile; own: boolean }) {
+  if (body.kind === 'pending_file') return <Pending body={body} />;
+  return body.file.media_type.startsWith('image/') ? <Photo file={body.file} /> : <Document file={body.file} own={own} />;
+}
+
+function Pending({ body }: { body: PendingFile }) {
+  const { t } = useTranslation();
+  const share = body.progress === null ? null : Math.round(body.progress * 100);
+  return (
+    <div className="attachment">
+      {body.previewUrl ? (
+        <img className="photo" src={body.previewUrl} alt={body.name} />
+      ) : (
+        <Card name={body.name} detail={fileSize(body.sizeBytes)} />
+      )}
+      {share !== null && share < 100 && (
+        <progress className="upload" max={100} value={share} aria-label={t('chat.uploading')} />
+      )}
+    </div>
+  );
+}
+
+function Photo({ file }: { file: FileView }) {
+  const { t } = useTranslation();
+  const { url, failed, retry } = useFileUrl(file.id);
+  const [open, setOpen] = useState(false);
+  const ratio = file.width && file.height ? file.width / file.height : 4 / 3;
+  if (failed) {
+    return (
+      <button type="button" className="photo-missing" onClick={retry}>
+        <IonIcon icon={imageOutline} aria-hidden />
+        {t('chat.photo_missing')}
+      </button>
+    );
+  }
+  return (
+    <>
+      <button
+        type="button"
+        className="photo-button"
+        style={{ aspectRatio: Math.min(1.9, Math.max(0.75, ratio)) }}
+        aria-label={t('chat.open_photo', { name: file.name })}
+        data-testid="photo"
+        onClick={() => setOpen(true)}
+      >
+        {url && <img className="photo" src={url} alt={file.name} />}
+      </button>
+      {open && url && <ImageViewer url={url} file={file} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function Document({ file, own }: { file: FileView; own: boolean }) {
+  const { t } = useTranslation();
+  const [onDevice, setOnDevice] = useState(false);
+  const [state, setState] = useState<'idle' | 'busy' | 'failed'>('idle');
+  useEffect(() => {
+    let current = true;
+    void housecall.files.isOnDevice(file.id).then((kept) => {
+      if (current) setOnDevice(kept);
+    });
+    return () => {
+      current = false;
+    };
+  }, [file.id, state]);
+  const open = async () => {
+    setState('busy');
+    try {
+      await housecall.files.download(file);
+      setState('idle');
+    } catch {
+      setState('failed');
+    }
+  };
+  const size = fileSize(file.size_bytes);
+  const detail = onDevice && !own ? t('file.saved', { size }) : size;
+  return (
+    <button type="button" className="document" disabled={state === 'busy'} data-testid="document" onClick={() => void open()}>
+      <Card name={file.name} detail={state === 'failed' ? t('file.failed') : detail} />
+    </button>
+  );
+}
+
+function Card({ name, detail }: { name: string; detail: string }) {
+  return (
+    <span className="file-card">
+      <span className="file-icon" aria-hidden>
+        <IonIcon icon={documentTextOutline} />
+      </span>
+      <span className="file-text">
+        <span className="file-name">{name}</span>
+        <span className="file-detail">{detail}</span>
+      </span>
+    </span>
+  );
+}

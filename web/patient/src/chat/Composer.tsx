@@ -1,0 +1,159 @@
+import { IonActionSheet, IonIcon } from '@ionic/react';
+import { attachOutline, documentOutline, imageOutline, paperPlaneOutline } from 'ionicons/icons';
+import { useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+
+import { housecall } from '../app/client';
+import { fileSize } from '../app/format';
+import { useBrand } from '../app/queries';
+
+const MAX_HEIGHT = 128;
+
+/** Where a message is written; drafts survive leaving the page. */
+export function Composer({ conversation, onSent }: { conversation: string; onSent: () => void }) {
+  const { t } = useTranslation();
+  const { data: brand } = useBrand();
+  const store = housecall.chat.conversation(conversation);
+  const draftKey = `housecall.draft.${conversation}`;
+  const [text, setText] = useState(() => readDraft(draftKey));
+  const [error, setError] = useState<string | null>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const limit = brand?.max_message_characters ?? 4_000;
+  const over = [...text].length - limit;
+
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (!element) return;
+    element.style.height = 'auto';
+    element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT)}px`;
+  }, [text]);
+
+  const change = (next: string) => {
+    setText(next);
+    setError(null);
+    writeDraft(draftKey, next);
+    store.setTyping(next.trim() !== '');
+  };
+
+  const send = () => {
+    const trimmed = text.trim();
+    if (trimmed === '' || over > 0) return;
+    store.sendText(trimmed);
+    change('');
+    onSent();
+    field.current?.focus();
+  };
+
+  const sendFiles = (files: readonly File[]) => {
+    const max = brand?.max_file_bytes ?? 20 * 1024 * 1024;
+    setError(null);
+    for (const file of files) {
+      if (file.size > max) setError(t('chat.file_large', { name: file.name, size: fileSize(max) }));
+      else store.sendFile(file, { name: file.name });
+    }
+    onSent();
+  };
+
+  const handleKey = (event: KeyboardEvent) => {
+    // On a phone's keyboard Enter makes a new line; a mouse means a desk with a real keyboard.
+    const desk = globalThis.matchMedia('(hover: hover) and (pointer: fine)').matches;
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || !desk) return;
+    event.preventDefault();
+    send();
+  };
+
+  return (
+    <div className="composer">
+      {(error || over > 0) && (
+        <p className="composer-error" role="alert">
+          {error ?? t('chat.text_long', { count: over })}
+        </p>
+      )}
+      <form
+        className="composer-row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        <Attach onFiles={sendFiles} />
+        <textarea
+          ref={field}
+          rows={1}
+          value={text}
+          placeholder={t('chat.placeholder')}
+          aria-label={t('chat.placeholder')}
+          data-testid="composer-input"
+          enterKeyHint="enter"
+          onChange={(event) => change(event.target.value)}
+          onKeyDown={handleKey}
+          onBlur={() => store.setTyping(false)}
+          onPaste={(event) => {
+            const files = [...event.clipboardData.files];
+            if (files.length > 0) {
+              event.preventDefault();
+              sendFiles(files);
+            }
+          }}
+        />
+        <button
+          type="submit"
+          className="send"
+          aria-label={t('chat.send')}
+          data-testid="composer-send"
+          disabled={text.trim() === '' || over > 0}
+        >
+          <IonIcon icon={paperPlaneOutline} aria-hidden />
+        </button>
+      </form>
+    </div>
+  );
+}
+
+function Attach({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
+  const { t } = useTranslation();
+  const [open, setOpen] = useState(false);
+  const photo = useRef<HTMLInputElement>(null);
+  const any = useRef<HTMLInputElement>(null);
+  const take = (input: HTMLInputElement) => {
+    onFiles([...(input.files ?? [])]);
+    // The same file may be chosen again.
+    input.value = '';
+  };
+  return (
+    <>
+      <button type="button" className="icon-button" aria-label={t('chat.attach')} data-testid="attach-open" onClick={() => setOpen(true)}>
+        <IonIcon icon={attachOutline} aria-hidden />
+      </button>
+      <input ref={photo} type="file" accept="image/*" multiple hidden data-testid="attach-photo" onChange={(event) => take(event.target)} />
+      <input ref={any} type="file" multiple hidden data-testid="attach-input" onChange={(event) => take(event.target)} />
+      <IonActionSheet
+        isOpen={open}
+        onDidDismiss={() => setOpen(false)}
+        header={t('chat.attach')}
+        buttons={[
+          { text: t('chat.attach_photo'), icon: imageOutline, handler: () => photo.current?.click() },
+          { text: t('chat.attach_file'), icon: documentOutline, handler: () => any.current?.click() },
+          { text: t('cancel'), role: 'cancel' },
+        ]}
+      />
+    </>
+  );
+}
+
+function readDraft(key: string): string {
+  try {
+    return sessionStorage.getItem(key) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function writeDraft(key: string, text: string): void {
+  try {
+    if (text) sessionStorage.setItem(key, text);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // A draft is then kept only while the page is open.
+  }
+}

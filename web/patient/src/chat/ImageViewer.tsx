@@ -1,0 +1,32 @@
+import { IonIcon, IonModal } from '@ionic/react';
+import type { FileView } from '@housecall/sdk';
+import { closeOutline, downloadOutline } from 'ionicons/icons';
+import { useTranslation } from 'react-i18next';
+
+import { housecall } from '../app/client';
+
+/** A photo over the whole screen. */
+export function ImageViewer({ url, file, onClose }: { url: string; file: FileView; onClose: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <IonModal isOpen onDidDismiss={onClose} className="viewer" aria-label={file.name}>
+      <div className="viewer-body" data-testid="image-viewer">
+        <div className="viewer-bar">
+          <button type="button" className="viewer-button" aria-label={t('close')} onClick={onClose}>
+            <IonIcon icon={closeOutline} aria-hidden />
+          </button>
+          <span className="viewer-name">{file.name}</span>
+          <button
+            type="button"
+            className="viewer-button"
+            aria-label={t('file.save')}
+            onClick={() => void housecall.files.download(file)}
+          >
+            <IonIcon icon={downloadOutline} aria-hidden />
+          </button>
+        </div>
+        <img src={url} alt={file.name} />
+      </div>
+    </IonModal>
+  );
+}

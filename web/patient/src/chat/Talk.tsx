@@ -1,0 +1,64 @@
+import { IonIcon } from '@ionic/react';
+import { arrowDownOutline, chatbubblesOutline } from 'ionicons/icons';
+import { useCallback, useEffect, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+
+import { housecall, useConversation } from '../app/client';
+import { Empty } from '../ui/Empty';
+import { Skeleton } from '../ui/Skeleton';
+import { Composer } from './Composer';
+import { Rows } from './Rows';
+import { useScroll } from './useScroll';
+import './talk.css';
+
+/** The conversation with its composer: on the chat page and beside a call. `shown` while a person can see it. */
+export function Talk({ conversation, shown }: { conversation: string; shown: boolean }) {
+  const { t } = useTranslation();
+  const snapshot = useConversation(conversation);
+  const store = housecall.chat.conversation(conversation);
+  const loadOlder = useCallback(() => void store.loadOlder().catch(() => undefined), [store]);
+  const scroll = useScroll(snapshot.items[0]?.key, loadOlder);
+  const visible = useVisible() && shown;
+  const { atBottom } = scroll;
+  const retry = useCallback((id: string) => store.retry(id), [store]);
+  const discard = useCallback((id: string) => store.discard(id), [store]);
+
+  useEffect(() => {
+    if (visible && atBottom) store.markRead();
+  }, [visible, atBottom, snapshot.headSeq, snapshot.items, store]);
+
+  return (
+    <div className="talk">
+      <div className="talk-scroll" ref={scroll.box} onScroll={scroll.onScroll} data-testid="chat-scroll">
+        <div className="talk-content" ref={scroll.content}>
+          {snapshot.loadingOlder && <p className="talk-older">{t('chat.older')}</p>}
+          {snapshot.status === 'loading' && snapshot.items.length === 0 && <Skeleton heights={[52, 84, 52]} />}
+          {snapshot.status !== 'loading' && snapshot.items.length === 0 && (
+            <Empty icon={chatbubblesOutline} title={t('chat.empty_title')} text={t('chat.empty_text')} />
+          )}
+          <Rows items={snapshot.items} onRetry={retry} onDiscard={discard} />
+          <p className="talk-typing" aria-live="polite" data-testid="typing">
+            {snapshot.typing[0] && t('chat.typing', { name: snapshot.typing[0].name })}
+          </p>
+        </div>
+      </div>
+      {!atBottom && (
+        <button type="button" className="to-newest" aria-label={t('chat.to_newest')} data-testid="to-newest" onClick={scroll.toBottom}>
+          <IonIcon icon={arrowDownOutline} aria-hidden />
+          {snapshot.unread > 0 && <span className="count">{snapshot.unread}</span>}
+        </button>
+      )}
+      <Composer conversation={conversation} onSent={scroll.toBottom} />
+    </div>
+  );
+}
+
+function useVisible(): boolean {
+  const [visible, setVisible] = useState(document.visibilityState === 'visible');
+  useEffect(() => {
+    const update = () => setVisible(document.visibilityState === 'visible');
+    document.addEventListener('visibilitychange', update);
+    return () => document.removeEventListener('visibilitychange', update);
+  }, []);
+  return visible;
+}
