@@ -44,8 +44,8 @@ async fn a_page_has_at_most_two_hundred() {
     house.say("начало").await;
     house
         .execute(
-            "SELECT count(chat.append($1, $2, NULL, NULL, 'text', n::text, NULL, NULL))
-             FROM generate_series(1, 220) n",
+            "SELECT a.seq FROM generate_series(1, 220) n,
+                    LATERAL chat.append($1, $2, NULL, NULL, 'text', n::text, NULL, NULL) a",
             &[&house.conversation.0, &house.patient.person.0],
         )
         .await;
