@@ -56,7 +56,7 @@ impl Core {
         };
         participant.renegotiated(&answer, &mut self.random);
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
-        Ok((participant, sdp::synchronise(&answer), ufrag))
+        Ok((participant, sdp::name_streams(&answer), ufrag))
     }
 
     /// A later offer: more or fewer m-lines, other directions, or an ICE restart.
@@ -85,7 +85,7 @@ impl Core {
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
         self.routes.set_ufrag(key, ufrag);
         self.remap(now, room);
-        Ok(SfuReply::Answer { sdp: sdp::synchronise(&answer) })
+        Ok(SfuReply::Answer { sdp: sdp::name_streams(&answer) })
     }
 
     fn read_offer(&self, sdp: &str) -> Result<SdpOffer, RequestError> {

@@ -29,32 +29,60 @@ pub(crate) fn media_lines(answer: &str) -> Vec<(MediaKind, Mid)> {
     lines
 }
 
-/// Puts the first audio and the first video line of an answer into one stream, so
-/// that the browser plays lips and voice together. The relay stamps all it sends
-/// by one clock, so this holds even when the slots carry different persons.
-pub(crate) fn synchronise(answer: &str) -> String {
-    let mut seen = [false; 2];
-    let mut current = None;
-    let mut text = String::with_capacity(answer.len() + 32);
-    for line in answer.split_inclusive('\n') {
-        if let Some(media) = line.strip_prefix("m=") {
-            let index = usize::from(!media.starts_with("audio"));
-            let first = !seen[index] && (media.starts_with("audio") || media.starts_with("video"));
-            seen[index] |= first;
-            current = first.then_some(());
-        }
-        match (line.strip_prefix("a=msid:"), current) {
-            (Some(msid), Some(())) => {
-                let track = msid.split_once(' ').map_or(msid, |(_, track)| track);
-                text.push_str("a=msid:");
-                text.push_str(STREAM_ID);
-                text.push(' ');
-                text.push_str(track);
+/// Names the streams and tracks of an answer. str0m repeats the ids of the offer,
+/// so a browser would find its own tracks' ids on what it receives. The first audio
+/// and the first video line get one stream, so that lips and voice are played
+/// together; the relay stamps all it sends by one clock, so this holds even when
+/// the slots carry different persons.
+pub(crate) fn name_streams(answer: &str) -> String {
+    let mut text = String::with_capacity(answer.len() + 64);
+    let (mut audio, mut video) = (false, false);
+    for section in sections(answer) {
+        let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:"));
+        let named = if section.starts_with("m=audio") { &mut audio } else { &mut video };
+        let (Some(mid), true) = (mid, !section.starts_with("m=application")) else {
+            text.push_str(section);
+            continue;
+        };
+        let own = std::mem::replace(named, true);
+        let stream = if own { format!("{STREAM_ID}-{mid}") } else { STREAM_ID.to_owned() };
+        for line in section.split_inclusive('\n') {
+            match msid_prefix(line) {
+                Some(prefix) => text.push_str(&format!("{prefix}msid:{stream} track-{mid}\r\n")),
+                None => text.push_str(line),
             }
-            _ => text.push_str(line),
         }
     }
     text
+}
+
+/// What stands before the id of `a=msid:` (RFC 8830), and of the attribute of a
+/// source that says the same to older browsers (RFC 5576 section 4.1).
+fn msid_prefix(line: &str) -> Option<&str> {
+    if line.starts_with("a=msid:") {
+        return Some("a=");
+    }
+    let at = line.find(" msid:").filter(|_| line.starts_with("a=ssrc:"))?;
+    line.get(..=at)
+}
+
+/// The session part, then each m-line with its attributes.
+fn sections(sdp: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(sdp);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match text.find("\nm=") {
+            Some(end) => {
+                let (section, following) = text.split_at(end + 1);
+                rest = Some(following);
+                Some(section)
+            }
+            None => {
+                rest = None;
+                Some(text)
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -62,7 +90,7 @@ mod tests {
     use super::*;
 
     const ANSWER: &str = "v=0\r\ns=-\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
-        a=msid:x track0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n\
+        a=msid:x track0\r\na=ssrc:7 msid:x track0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=msid:y track1\r\na=mid:cam\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:3\r\na=msid:z track2\r\n";
 
@@ -79,9 +107,15 @@ mod tests {
 
     #[test]
     fn first_audio_and_first_video_share_a_stream() {
-        let text = synchronise(ANSWER);
-        let ids: Vec<_> = text.lines().filter(|line| line.starts_with("a=msid:")).collect();
-        assert_eq!(ids, ["a=msid:housecall track0", "a=msid:housecall track1", "a=msid:z track2"]);
+        let text = name_streams(ANSWER);
+        let ids: Vec<_> = text.lines().filter(|line| line.contains("msid:")).collect();
+        let expected = [
+            "a=msid:housecall track-0",
+            "a=ssrc:7 msid:housecall track-0",
+            "a=msid:housecall track-cam",
+            "a=msid:housecall-3 track-3",
+        ];
+        assert_eq!(ids, expected);
         assert_eq!(text.lines().count(), ANSWER.lines().count());
     }
 }

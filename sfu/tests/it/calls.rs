@@ -10,9 +10,9 @@ use crate::peer::{Peer, Received, message};
 use crate::relay::{Relay, context};
 
 fn connected(events: &[SfuEvent], person: PersonId) -> bool {
-    events
-        .iter()
-        .any(|event| matches!(event, SfuEvent::Connected { participant, .. } if *participant == person))
+    events.iter().any(
+        |event| matches!(event, SfuEvent::Connected { participant, .. } if *participant == person),
+    )
 }
 
 /// Checks that packets are whole, of the right sender, in order and sent after `earliest`.
@@ -76,9 +76,9 @@ async fn two_peers_receive_each_other_once_forwarding_is_on() {
             seen.iter().any(|event| match event {
                 SfuEvent::Slots { participant, slots } if *participant == first => {
                     let carries = |source| {
-                        slots.iter().any(|slot| {
-                            slot.person == Some(second) && slot.source == Some(source)
-                        })
+                        slots
+                            .iter()
+                            .any(|slot| slot.person == Some(second) && slot.source == Some(source))
                     };
                     carries(TrackSource::Microphone) && carries(TrackSource::Camera)
                 }

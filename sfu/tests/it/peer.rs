@@ -25,6 +25,10 @@ use webrtc::peer_connection::{
 
 use crate::relay::{PATIENCE, Relay};
 
+/// The payload types that the crate's default codecs have.
+const OPUS: u8 = 111;
+const VP8: u8 = 96;
+
 /// A packet that arrived: of which kind, and the bytes after the codec's own.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -110,8 +114,8 @@ impl Peer {
         let (received_in, received) = mpsc::channel(10_000);
         let mut media = MediaEngine::default();
         media.register_default_codecs().expect("codecs");
-        let registry = register_default_interceptors(Registry::new(), &mut media)
-            .expect("interceptors");
+        let registry =
+            register_default_interceptors(Registry::new(), &mut media).expect("interceptors");
         let connection = PeerConnectionBuilder::new()
             .with_media_engine(media)
             .with_interceptor_registry(registry)
@@ -189,8 +193,9 @@ async fn send(
     let mut number = 0_u32;
     while !stop.load(Ordering::Relaxed) {
         rhythm.tick().await;
-        let header = |ssrc: u32, ticks: u32| Header {
+        let header = |ssrc: u32, payload_type: u8, ticks: u32| Header {
             version: 2,
+            payload_type,
             sequence_number: number as u16,
             timestamp: number.wrapping_mul(ticks),
             ssrc,
@@ -200,9 +205,9 @@ async fn send(
         let payload = message(person, number);
         let mut frame = vec![0x10, 0x00];
         frame.extend_from_slice(&payload);
-        let packet = Packet { header: header(ssrc, 960), payload: payload.into() };
+        let packet = Packet { header: header(ssrc, OPUS, 960), payload: payload.into() };
         let _ = audio.write_rtp(packet).await;
-        let packet = Packet { header: header(ssrc + 1, 1800), payload: frame.into() };
+        let packet = Packet { header: header(ssrc + 1, VP8, 1800), payload: frame.into() };
         let _ = video.write_rtp(packet).await;
         number += 1;
         count.send_replace(number);

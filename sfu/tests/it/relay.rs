@@ -5,9 +5,7 @@ use std::time::Duration;
 use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Running, Settings};
 use housecall_platform::token::Verifier;
-use housecall_protocol::cluster::{
-    Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject,
-};
+use housecall_protocol::cluster::{Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject};
 use housecall_protocol::ids::{CallId, NodeId};
 use housecall_sfu::Config;
 use tokio_util::sync::CancellationToken;
@@ -34,11 +32,8 @@ impl Relay {
     }
 
     pub(crate) async fn place(&self) -> NodeId {
-        let place: Answer<Placement> = self
-            .bus
-            .request(subject::SFU_PLACE, &(), PATIENCE)
-            .await
-            .expect("a relay answers");
+        let place: Answer<Placement> =
+            self.bus.request(subject::SFU_PLACE, &(), PATIENCE).await.expect("a relay answers");
         place.expect("it has room").node
     }
 
