@@ -77,8 +77,8 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, mut socket: WebSocket, permit: 
             reason
         }
     };
-    gateway.metrics.closed.with_label_values(&[reason.as_str()]).inc();
     drop(permit);
+    gateway.metrics.closed.with_label_values(&[reason.as_str()]).inc();
 }
 
 impl Connection {
@@ -232,6 +232,9 @@ impl Connection {
         }
         let Some(code) = reason.code() else { return };
         let _ = tokio::time::timeout(CLOSE_PATIENCE, async {
+            if reason.still_reads() {
+                self.flush().await;
+            }
             if self.sink.send(close_message(code, reason)).await.is_ok() {
                 // Until the peer has closed too: an earlier end of ours would reset the
                 // connection, and the close code with it.
@@ -248,6 +251,10 @@ impl Connection {
         while !self.chat.is_empty() {
             self.chat.next().await;
         }
+    }
+
+    /// What was queued before the close explains it.
+    async fn flush(&mut self) {
         while let Some(text) = self.outbox.try_next() {
             if self.sink.send(Message::Text(text)).await.is_err() {
                 return;

@@ -384,11 +384,11 @@ impl CallMachine {
         previous: Option<ConnectionId>,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        let call = self.info.id;
+        let (call, over) = (self.info.id, self.has_ended());
         let party = self.party_mut(side);
         party.connected(connection, previous);
         // What it may have missed while it was away.
-        if let Some(slots) = party.slots.clone() {
+        if let Some(slots) = party.slots.clone().filter(|_| !over) {
             let frame = ServerFrame::CallSlots(CallSlots { call, slots });
             effects.push(Effect::Notify { to: side, frame });
         }

@@ -46,6 +46,11 @@ impl CloseReason {
         })
     }
 
+    /// Whether the client may be expected to take what is queued for it.
+    pub(crate) const fn still_reads(self) -> bool {
+        !matches!(self, Self::SlowConsumer | Self::Silent | Self::PeerGone | Self::Unreadable)
+    }
+
     /// For metrics and for the developer who reads the close frame.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -233,7 +233,7 @@ async fn who_does_not_read_is_closed_and_the_others_are_served() {
     let mut stalled = house.connect(house.patient).await;
     // More than both ends' socket buffers hold, in steps; the close is the signal.
     let body = || MessageBody::Text { text: "x".repeat(200_000) };
-    let closed = "housecall_gateway_closed_total{reason=\"slow_consumer\"} 1";
+    let closed = "housecall_gateway_connections{kind=\"patient\"} 0";
     let mut seq = 0;
     while !house.metrics_page().contains(closed) {
         seq += 1;

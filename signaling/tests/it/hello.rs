@@ -90,6 +90,8 @@ async fn connections_are_bounded_per_address_and_person() {
     let refusal = second.request("hello", house.hello(house.patient)).await;
     assert_eq!(refusal["data"]["code"], "rate_limited");
     assert_eq!(second.close_code().await, Some(close::RATE_LIMITED));
+    drop(second);
+    house.metrics_say("housecall_gateway_closed_total{reason=\"too_many_connections\"} 1").await;
     let _third = house.connect(house.doctor).await;
     let _fourth = Client::open(house.address).await;
     let url = format!("ws://{}/rt/v1", house.address);

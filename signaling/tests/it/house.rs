@@ -227,6 +227,18 @@ impl House {
         self.tasks.wait().await;
     }
 
+    /// Waits until the metrics page says this.
+    pub(crate) async fn metrics_say(&self, line: &str) {
+        let waiting = async {
+            while !self.metrics_page().contains(line) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
+            .await
+            .unwrap_or_else(|_| panic!("{line} is not in:\n{}", self.metrics_page()));
+    }
+
     pub(crate) fn metrics_page(&self) -> String {
         housecall_platform::telemetry::render(&self.metrics)
     }
