@@ -4,7 +4,16 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   base: '/',
   plugins: [react()],
-  build: { target: 'es2022', sourcemap: false },
+  build: {
+    target: 'es2022',
+    sourcemap: false,
+    rolldownOptions: {
+      treeshake: {
+        // Ionic's element modules only define; what is not imported by name is not needed.
+        moduleSideEffects: (id) => !/@ionic\/core\/components\//.test(id),
+      },
+    },
+  },
   server: {
     host: '127.0.0.1',
     proxy: {

@@ -1,57 +1,72 @@
-/** Every REST route of the house as a typed method. Failures are `ApiError`. */
+/** Every REST route of the house as a typed method, over the generated paths. Failures are `ApiError`. */
+import createClient from 'openapi-fetch';
+
 import type { ConversationId, FileId, FileView } from './generated/realtime';
+import type { operations, paths } from './generated/rest';
 import { ApiError, fetchChecked } from './net/errors';
 import { upload, type UploadOptions } from './net/upload';
 import type * as R from './rest-types';
 import type { Session } from './session';
 
-export interface ListQuery {
-  after?: string | undefined;
-  limit?: number | undefined;
-}
+type QueryOf<O extends keyof operations> = NonNullable<operations[O]['parameters']['query']>;
+/** `state` as text, because it often comes from the page's address; the server refuses an unknown one. */
+export type ConsultationQuery = Omit<QueryOf<'listConsultations'>, 'state'> & { state?: string };
+export type CallbackQuery = QueryOf<'listCallbacks'>;
+export type PatientQuery = QueryOf<'listPatients'>;
 
-type Query = Record<string, string | number | boolean | undefined>;
+const of = (id: string) => ({ params: { path: { id } } });
 
 export class Api {
+  private readonly client = createClient<paths>({ fetch: (request) => this.send(request) });
+
   constructor(private readonly session: Session) {}
 
-  async brand(): Promise<R.Brand> {
-    return (await fetchChecked('/api/v1/brand', {})).json() as Promise<R.Brand>;
-  }
+  brand = (): Promise<R.Brand> => body(this.client.GET('/api/v1/brand'));
+  specialties = (): Promise<R.Specialty[]> => body(this.client.GET('/api/v1/specialties'));
 
-  me = () => this.get<R.Me>('/me');
-  updateMe = (body: R.MeUpdate) => this.call<R.Me>('PATCH', '/me', body);
-  deviceSessions = () => this.get<R.DeviceSession[]>('/me/sessions');
+  me = (): Promise<R.Me> => body(this.client.GET('/api/v1/me'));
+  updateMe = (update: R.MeUpdate): Promise<R.Me> => body(this.client.PATCH('/api/v1/me', { body: update }));
+  deviceSessions = (): Promise<R.DeviceSession[]> => body(this.client.GET('/api/v1/me/sessions'));
   endDeviceSession = async (id: string): Promise<void> => {
-    await this.call('DELETE', `/me/sessions/${id}`);
+    await this.client.DELETE('/api/v1/me/sessions/{id}', of(id));
   };
-  specialties = () => this.get<R.Specialty[]>('/specialties');
-  patientHome = () => this.get<R.PatientHome>('/patient/home');
 
-  consultations = (query: ListQuery & { state?: string; mine?: boolean; q?: string } = {}) =>
-    this.get<R.ConsultationPage>('/consultations', { ...query });
-  consultation = (id: string) => this.get<R.ConsultationSummary>(`/consultations/${id}`);
-  openConsultation = (body: R.ConsultationOpen) => this.call<R.ConsultationSummary>('POST', '/consultations', body);
-  claimConsultation = (id: string) => this.call<R.ConsultationSummary>('POST', `/consultations/${id}/claim`);
-  closeConsultation = (id: string, body: R.ConsultationClose) =>
-    this.call<R.ConsultationSummary>('POST', `/consultations/${id}/close`, body);
-  transferConsultation = (id: string, body: R.ConsultationTransfer) =>
-    this.call<R.ConsultationSummary>('POST', `/consultations/${id}/transfer`, body);
+  patientHome = (): Promise<R.PatientHome> => body(this.client.GET('/api/v1/patient/home'));
 
-  callbacks = (query: ListQuery & { state?: string } = {}) => this.get<R.CallbackPage>('/callbacks', { ...query });
-  callback = (id: string) => this.get<R.Callback>(`/callbacks/${id}`);
-  createCallback = (body: R.CallbackCreate) => this.call<R.Callback>('POST', '/callbacks', body);
-  takeCallback = (id: string) => this.call<R.Callback>('POST', `/callbacks/${id}/take`);
-  releaseCallback = (id: string) => this.call<R.Callback>('POST', `/callbacks/${id}/release`);
-  cancelCallback = (id: string) => this.call<R.Callback>('POST', `/callbacks/${id}/cancel`);
-  finishCallback = (id: string) => this.call<R.Callback>('POST', `/callbacks/${id}/done`);
+  consultations = (query: ConsultationQuery = {}): Promise<R.ConsultationPage> =>
+    body(this.client.GET('/api/v1/consultations', { params: { query: query as QueryOf<'listConsultations'> } }));
+  consultation = (id: string): Promise<R.ConsultationSummary> =>
+    body(this.client.GET('/api/v1/consultations/{id}', of(id)));
+  openConsultation = (wish: R.ConsultationOpen): Promise<R.ConsultationSummary> =>
+    body(this.client.POST('/api/v1/consultations', { body: wish }));
+  claimConsultation = (id: string): Promise<R.ConsultationSummary> =>
+    body(this.client.POST('/api/v1/consultations/{id}/claim', of(id)));
+  closeConsultation = (id: string, close: R.ConsultationClose): Promise<R.ConsultationSummary> =>
+    body(this.client.POST('/api/v1/consultations/{id}/close', { ...of(id), body: close }));
+  transferConsultation = (id: string, transfer: R.ConsultationTransfer): Promise<R.ConsultationSummary> =>
+    body(this.client.POST('/api/v1/consultations/{id}/transfer', { ...of(id), body: transfer }));
 
-  patients = (query: ListQuery & { q?: string } = {}) => this.get<R.PatientPage>('/patients', { ...query });
-  patient = (id: string) => this.get<R.PatientCard>(`/patients/${id}`);
+  callbacks = (query: CallbackQuery = {}): Promise<R.CallbackPage> =>
+    body(this.client.GET('/api/v1/callbacks', { params: { query } }));
+  callback = (id: string): Promise<R.Callback> => body(this.client.GET('/api/v1/callbacks/{id}', of(id)));
+  createCallback = (order: R.CallbackCreate): Promise<R.Callback> =>
+    body(this.client.POST('/api/v1/callbacks', { body: order }));
+  takeCallback = (id: string): Promise<R.Callback> => body(this.client.POST('/api/v1/callbacks/{id}/take', of(id)));
+  releaseCallback = (id: string): Promise<R.Callback> =>
+    body(this.client.POST('/api/v1/callbacks/{id}/release', of(id)));
+  cancelCallback = (id: string): Promise<R.Callback> =>
+    body(this.client.POST('/api/v1/callbacks/{id}/cancel', of(id)));
+  finishCallback = (id: string): Promise<R.Callback> => body(this.client.POST('/api/v1/callbacks/{id}/done', of(id)));
 
-  operators = () => this.get<R.Operator[]>('/operators');
-  createOperator = (body: R.OperatorCreate) => this.call<R.Operator>('POST', '/operators', body);
-  updateOperator = (id: string, body: R.OperatorUpdate) => this.call<R.Operator>('PATCH', `/operators/${id}`, body);
+  patients = (query: PatientQuery = {}): Promise<R.PatientPage> =>
+    body(this.client.GET('/api/v1/patients', { params: { query } }));
+  patient = (id: string): Promise<R.PatientCard> => body(this.client.GET('/api/v1/patients/{id}', of(id)));
+
+  operators = (): Promise<R.Operator[]> => body(this.client.GET('/api/v1/operators'));
+  createOperator = (operator: R.OperatorCreate): Promise<R.Operator> =>
+    body(this.client.POST('/api/v1/operators', { body: operator }));
+  updateOperator = (id: string, update: R.OperatorUpdate): Promise<R.Operator> =>
+    body(this.client.PATCH('/api/v1/operators/{id}', { ...of(id), body: update }));
 
   async uploadFile(
     conversation: ConversationId,
@@ -64,45 +79,29 @@ export class Api {
     return upload(url, token, bytes, options);
   }
 
-  async fileBytes(id: FileId, signal?: AbortSignal): Promise<Blob> {
-    const response = await this.fetch('GET', `/files/${id}`, undefined, signal);
-    return response.blob();
-  }
-
-  private async get<T>(path: string, query: Query = {}): Promise<T> {
-    const params = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined && value !== '') params.set(name, String(value));
-    }
-    const suffix = params.size > 0 ? `?${params}` : '';
-    return (await this.fetch('GET', path + suffix)).json() as Promise<T>;
-  }
-
-  private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this.fetch(method, path, body);
-    const text = await response.text();
-    return (text === '' ? undefined : JSON.parse(text)) as T;
-  }
+  fileBytes = (id: FileId, signal?: AbortSignal): Promise<Blob> =>
+    body(this.client.GET('/api/v1/files/{id}', { ...of(id), parseAs: 'blob', ...(signal ? { signal } : {}) }));
 
   /** One retry with a fresh token: the present one may have been revoked or have aged in a sleeping tab. */
-  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  private async send(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === '/api/v1/brand') return fetchChecked(request);
+    const again = request.clone();
     try {
-      return await this.fetchOnce(method, path, body, signal);
+      return await this.authorised(request);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
       this.session.invalidate();
-      return this.fetchOnce(method, path, body, signal);
+      return this.authorised(again);
     }
   }
 
-  private async fetchOnce(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-    const headers: Record<string, string> = { authorization: `Bearer ${await this.session.token()}` };
-    const init: RequestInit = { method, headers };
-    if (body !== undefined) {
-      headers['content-type'] = 'application/json';
-      init.body = JSON.stringify(body);
-    }
-    if (signal) init.signal = signal;
-    return fetchChecked(`/api/v1${path}`, init);
+  private async authorised(request: Request): Promise<Response> {
+    request.headers.set('authorization', `Bearer ${await this.session.token()}`);
+    return fetchChecked(request);
   }
+}
+
+/** The body of an answer; a refusal has been thrown by then. */
+async function body<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  return (await answer).data as T;
 }

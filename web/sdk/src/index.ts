@@ -3,7 +3,7 @@ export type * from './generated/realtime';
 export type * from './rest-types';
 export type * from './types';
 
-export { Api, type ListQuery } from './api';
+export { Api, type CallbackQuery, type ConsultationQuery, type PatientQuery } from './api';
 export { applyBrand } from './brand';
 export { Calls } from './call/calls';
 export { Chat } from './chat/chat';

@@ -62,10 +62,10 @@ export class RealtimeError extends Error {
 }
 
 /** `fetch` that fails only with `ApiError`. */
-export async function fetchChecked(url: string, init: RequestInit): Promise<Response> {
+export async function fetchChecked(input: string | Request, init?: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, init);
+    response = await fetch(input, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, null);
