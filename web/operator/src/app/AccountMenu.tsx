@@ -1,4 +1,3 @@
-import { cilAccountLogout, cilCheckAlt, cilOptions } from '@coreui/icons';
 import {
   CDropdown, CDropdownDivider, CDropdownHeader, CDropdownItem, CDropdownMenu, CDropdownToggle,
 } from '@coreui/react';
@@ -7,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { useHouse, useMe } from '../api/house';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconCheck, iconExit, iconMore } from '../ui/icons';
 import { LanguageSwitch } from './LanguageSwitch';
 import { ThemeSwitch } from './ThemeSwitch';
 import { STATUSES, useOwnStatus } from './useOwnStatus';
@@ -30,7 +30,7 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
             <strong>{me.name}</strong>
             <small>{dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words}</small>
           </span>
-          <Icon icon={cilOptions} className="hc-account-more" />
+          <Icon icon={iconMore} className="hc-account-more" />
         </button>
       </CDropdownToggle>
       <CDropdownMenu className="hc-account-menu">
@@ -42,7 +42,7 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
           >
             <i className={`hc-status-dot is-${choice}`} />
             {t(`status.${choice}`)}
-            {status === choice && <Icon icon={cilCheckAlt} size={16} className="hc-account-check" />}
+            {status === choice && <Icon icon={iconCheck} size={16} className="hc-account-check" />}
           </CDropdownItem>
         ))}
         <CDropdownDivider />
@@ -52,7 +52,7 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
         <div className="hc-account-row"><LanguageSwitch /></div>
         <CDropdownDivider />
         <CDropdownItem as="button" type="button" data-testid="sign-out" onClick={() => void session.signOut()}>
-          <Icon icon={cilAccountLogout} size={18} />
+          <Icon icon={iconExit} size={18} />
           {t('auth.signOut')}
         </CDropdownItem>
       </CDropdownMenu>

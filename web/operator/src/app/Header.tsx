@@ -1,10 +1,10 @@
-import { cilMenu } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { NotifyMenu } from '../notify/NotifyMenu';
 import { Icon } from '../ui/Icon';
+import { iconMenu } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { useFrame } from './frame';
 
@@ -21,7 +21,7 @@ export function Header({ title, search, start }: Props) {
     <header className="hc-header">
       {phone && !start && (
         <CButton color="link" className="btn-icon btn-bare" aria-label={t('nav.menu')} data-testid="menu" onClick={openMenu}>
-          <Icon icon={cilMenu} size={22} />
+          <Icon icon={iconMenu} size={22} />
         </CButton>
       )}
       {start}

@@ -1,7 +1,7 @@
-import { cilCompass } from '@coreui/icons';
 import { useTranslation } from 'react-i18next';
 
 import { Empty } from '../ui/States';
+import { iconCompass } from '../ui/icons';
 import { Header } from './Header';
 
 export function NotFound() {
@@ -9,7 +9,7 @@ export function NotFound() {
   return (
     <>
       <Header title={t('state.notFound')} />
-      <div className="hc-page"><Empty icon={cilCompass} title={t('state.notFound')} hint={t('state.notFoundHint')} /></div>
+      <div className="hc-page"><Empty icon={iconCompass} title={t('state.notFound')} hint={t('state.notFoundHint')} /></div>
     </>
   );
 }

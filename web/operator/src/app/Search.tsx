@@ -1,9 +1,9 @@
-import { cilMagnifyingGlass, cilX } from '@coreui/icons';
 import { CFormInput } from '@coreui/react';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { Icon } from '../ui/Icon';
+import { iconClose, iconSearch } from '../ui/icons';
 
 // A pause in typing that is long enough to mean "look now".
 const PAUSE_MS = 250;
@@ -41,7 +41,7 @@ export function Search({ value, placeholder, onChange }: Props) {
   }, []);
   return (
     <div className="hc-search" role="search">
-      <Icon icon={cilMagnifyingGlass} size={18} />
+      <Icon icon={iconSearch} size={18} />
       <CFormInput
         ref={field} type="search" value={words} placeholder={placeholder} aria-label={placeholder}
         data-testid="search" onChange={(event) => setWords(event.target.value)}
@@ -51,7 +51,7 @@ export function Search({ value, placeholder, onChange }: Props) {
       />
       {words === '' ? <kbd aria-hidden="true">/</kbd> : (
         <button type="button" className="hc-search-clear" aria-label={t('search.clear')} onClick={() => setWords('')}>
-          <Icon icon={cilX} size={16} />
+          <Icon icon={iconClose} size={16} />
         </button>
       )}
     </div>

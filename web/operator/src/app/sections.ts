@@ -1,7 +1,7 @@
-import { cilChatBubble, cilHeadphones, cilPeople, cilPhone } from '@coreui/icons';
 import type { Role } from '@housecall/sdk';
 
 import type { Counts } from './useCounts';
+import { iconHeadset, iconMessage, iconPeople, iconPhone } from '../ui/icons';
 
 export type Section = {
   path: string;
@@ -13,19 +13,19 @@ export type Section = {
 };
 
 const CONSULTATIONS: Section = {
-  path: '/consultations', icon: cilChatBubble, label: 'nav.consultations',
+  path: '/consultations', icon: iconMessage, label: 'nav.consultations',
   title: 'nav.consultations', testId: 'nav-consultations', count: (counts) => counts.waiting,
 };
 const REQUESTS: Section = {
-  path: '/requests', icon: cilPhone, label: 'nav.requests',
+  path: '/requests', icon: iconPhone, label: 'nav.requests',
   title: 'nav.requestsTitle', testId: 'nav-requests', count: (counts) => counts.requests,
 };
 const CLIENTS: Section = {
-  path: '/clients', icon: cilPeople, label: 'nav.clients',
+  path: '/clients', icon: iconPeople, label: 'nav.clients',
   title: 'nav.clients', testId: 'nav-clients',
 };
 const OPERATORS: Section = {
-  path: '/operators', icon: cilHeadphones, label: 'nav.operators',
+  path: '/operators', icon: iconHeadset, label: 'nav.operators',
   title: 'nav.operators', testId: 'nav-operators',
 };
 

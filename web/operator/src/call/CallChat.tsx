@@ -1,4 +1,3 @@
-import { cilX } from '@coreui/icons';
 import type { CallView, ConsultationSummary } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
@@ -6,6 +5,7 @@ import { useConsultation } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
 import { useWriting } from '../desk/ConsultationPane';
 import { Icon } from '../ui/Icon';
+import { iconClose } from '../ui/icons';
 
 type Props = { view: CallView; close?: () => void };
 
@@ -22,7 +22,7 @@ export function CallChat({ view, close }: Props) {
     <aside className="hc-call-chat" aria-label={t('chat.messages')}>
       {close && (
         <button type="button" className="btn btn-icon btn-bare hc-call-chat-close" aria-label={t('call.hideChat')} onClick={close}>
-          <Icon icon={cilX} />
+          <Icon icon={iconClose} />
         </button>
       )}
       {row

@@ -1,11 +1,11 @@
-import {
-  cilChatBubble, cilFullscreen, cilFullscreenExit, cilMicrophone, cilScreenDesktop, cilVideo,
-} from '@coreui/icons';
 import type { CallSnapshot } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
 import { useHouse } from '../api/house';
 import { Icon } from '../ui/Icon';
+import {
+  iconExpand, iconMessage, iconMicrophone, iconScreen, iconShrink, iconVideo,
+} from '../ui/icons';
 import { DeviceMenu } from './DeviceMenu';
 import { HangUpIcon } from './HangUpIcon';
 import type { Fullscreen } from './useFullscreen';
@@ -49,16 +49,16 @@ export function CallControls({ call, chat, setChat, fullscreen }: Props) {
   return (
     <footer className="hc-controls">
       <Control
-        icon={cilMicrophone} testId="call-mute" off={!microphone} short={t('call.micShort')}
+        icon={iconMicrophone} testId="call-mute" off={!microphone} short={t('call.micShort')}
         label={t(microphone ? 'call.mute' : 'call.unmute')} onClick={() => void calls.setMicrophone(!microphone)}
       />
       <Control
-        icon={cilVideo} testId="call-camera" off={!camera} short={t('call.cameraShort')}
+        icon={iconVideo} testId="call-camera" off={!camera} short={t('call.cameraShort')}
         label={t(camera ? 'call.cameraOffAction' : 'call.cameraOn')} onClick={() => void calls.setCamera(!camera)}
       />
       {shares && (
         <Control
-          icon={cilScreenDesktop} testId="call-screen" pressed={screen} short={t('call.screenShort')}
+          icon={iconScreen} testId="call-screen" pressed={screen} short={t('call.screenShort')}
           label={t(screen ? 'call.screenStop' : 'call.screen')}
           onClick={() => void (screen ? calls.stopScreen() : calls.startScreen())}
         />
@@ -66,13 +66,13 @@ export function CallControls({ call, chat, setChat, fullscreen }: Props) {
       <DeviceMenu />
       {call.view && (
         <Control
-          icon={cilChatBubble} testId="call-chat" pressed={chat} short={t('call.chatShort')}
+          icon={iconMessage} testId="call-chat" pressed={chat} short={t('call.chatShort')}
           label={t(chat ? 'call.hideChat' : 'call.chat')} onClick={() => setChat(!chat)}
         />
       )}
       {fullscreen.possible && (
         <Control
-          icon={fullscreen.on ? cilFullscreenExit : cilFullscreen} testId="call-fullscreen" pressed={fullscreen.on}
+          icon={fullscreen.on ? iconShrink : iconExpand} testId="call-fullscreen" pressed={fullscreen.on}
           short={t('call.fullShort')} label={t(fullscreen.on ? 'call.fullscreenExit' : 'call.fullscreen')} onClick={fullscreen.toggle}
         />
       )}

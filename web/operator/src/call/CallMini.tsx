@@ -1,4 +1,3 @@
-import { cilMicrophone, cilWindowMaximize } from '@coreui/icons';
 import type { CallSnapshot } from '@housecall/sdk';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -6,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { useHouse } from '../api/house';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconExpand, iconMicrophone } from '../ui/icons';
 import { HangUpIcon } from './HangUpIcon';
 import { useCallWords } from './useCallWords';
 import { Video } from './Video';
@@ -27,7 +27,7 @@ export function CallMini({ call, expand }: { call: CallSnapshot; expand: () => v
         {stream
           ? <Video stream={stream} label={name} testId="remote-video" observe={observe} />
           : <Avatar id={call.peer?.person ?? ''} name={name} size={64} />}
-        <span className="hc-mini-expand"><Icon icon={cilWindowMaximize} size={16} /></span>
+        <span className="hc-mini-expand"><Icon icon={iconExpand} size={16} /></span>
       </button>
       <div className="hc-mini-line">
         <span>
@@ -35,7 +35,7 @@ export function CallMini({ call, expand }: { call: CallSnapshot; expand: () => v
           <small className="hc-figures">{words.clock ?? words.state}</small>
         </span>
         <button type="button" className={`hc-round is-small${microphone ? '' : ' is-off'}`} data-testid="call-mute" aria-label={t(microphone ? 'call.mute' : 'call.unmute')} onClick={() => void calls.setMicrophone(!microphone)}>
-          <Icon icon={cilMicrophone} size={18} off={!microphone} />
+          <Icon icon={iconMicrophone} size={18} off={!microphone} />
         </button>
         <button type="button" className="hc-round is-small is-hang-up" data-testid="call-hangup" aria-label={t('call.hangup')} onClick={() => void calls.hangUp()}>
           <HangUpIcon size={18} />

@@ -1,4 +1,3 @@
-import { cilMicrophone, cilWindowMinimize } from '@coreui/icons';
 import type { CallSnapshot } from '@housecall/sdk';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -6,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { useHouse } from '../api/house';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconMicrophone, iconMinimise } from '../ui/icons';
 import { useMediaQuery } from '../ui/useMediaQuery';
 import { CallChat } from './CallChat';
 import { CallControls } from './CallControls';
@@ -59,12 +59,12 @@ function Head({ call, name, minimise }: Props & { name: string }) {
         <p role="status" data-testid="call-state" data-phase={call.phase}>{words.state}</p>
       </div>
       {call.peer && !call.peer.media.microphone && call.phase === 'active' && (
-        <span className="hc-quality" title={t('call.micOff')}><Icon icon={cilMicrophone} size={14} off /><span className="visually-hidden">{t('call.micOff')}</span></span>
+        <span className="hc-quality" title={t('call.micOff')}><Icon icon={iconMicrophone} size={14} off /><span className="visually-hidden">{t('call.micOff')}</span></span>
       )}
       {call.phase === 'active' && <Quality level={call.quality} />}
       {words.clock && <span className="hc-quality hc-figures" data-testid="call-clock">{words.clock}</span>}
       <button type="button" className="hc-round is-small" data-testid="call-minimise" aria-label={t('call.minimise')} title={t('call.minimise')} onClick={minimise}>
-        <Icon icon={cilWindowMinimize} size={18} />
+        <Icon icon={iconMinimise} size={18} />
       </button>
     </header>
   );

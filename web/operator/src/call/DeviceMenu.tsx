@@ -1,4 +1,3 @@
-import { cilCheckAlt, cilSettings } from '@coreui/icons';
 import { CDropdown, CDropdownHeader, CDropdownItem, CDropdownMenu, CDropdownToggle } from '@coreui/react';
 import type { CallDevices } from '@housecall/sdk';
 import { useState } from 'react';
@@ -6,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 
 import { useHouse } from '../api/house';
 import { Icon } from '../ui/Icon';
+import { iconCheck, iconGear } from '../ui/icons';
 
 type Kind = { key: 'microphone' | 'camera' | 'speaker'; list: 'microphones' | 'cameras' | 'speakers' };
 
@@ -36,7 +36,7 @@ export function DeviceMenu() {
     <CDropdown direction="dropup" className="hc-control" onShow={look}>
       <CDropdownToggle custom>
         <button type="button" className="hc-round" data-testid="call-devices" aria-label={t('call.devices')} title={t('call.devices')}>
-          <Icon icon={cilSettings} size={22} />
+          <Icon icon={iconGear} size={22} />
         </button>
       </CDropdownToggle>
       <span aria-hidden="true">{t('call.devicesShort')}</span>
@@ -47,7 +47,7 @@ export function DeviceMenu() {
             {devices[list].map((device, at) => (
               <CDropdownItem key={device.deviceId} as="button" type="button" onClick={() => choose(key, device.deviceId)}>
                 <span>{device.label || t('call.deviceDefault', { number: at + 1 })}</span>
-                {devices.selected[key] === device.deviceId && <Icon icon={cilCheckAlt} size={16} className="hc-account-check" />}
+                {devices.selected[key] === device.deviceId && <Icon icon={iconCheck} size={16} className="hc-account-check" />}
               </CDropdownItem>
             ))}
           </div>

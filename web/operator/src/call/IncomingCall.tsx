@@ -1,4 +1,3 @@
-import { cilPhone, cilVideo } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import type { CallSnapshot } from '@housecall/sdk';
 import { useEffect } from 'react';
@@ -8,6 +7,7 @@ import { useHouse } from '../api/house';
 import { showNotice } from '../notify/settings';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconPhone, iconVideo } from '../ui/icons';
 import { HangUpIcon } from './HangUpIcon';
 
 import './incoming.css';
@@ -32,12 +32,12 @@ export function IncomingCall({ call }: { call: CallSnapshot }) {
         </CButton>
         {video && (
           <CButton color="secondary" variant="outline" data-testid="incoming-accept-audio" onClick={() => void calls.accept({ camera: false })}>
-            <Icon icon={cilPhone} />
+            <Icon icon={iconPhone} />
             {t('call.acceptAudio')}
           </CButton>
         )}
         <CButton color="primary" data-testid="incoming-accept" onClick={() => void calls.accept({ camera: video })}>
-          <Icon icon={video ? cilVideo : cilPhone} />
+          <Icon icon={video ? iconVideo : iconPhone} />
           {t(video ? 'call.acceptVideo' : 'call.accept')}
         </CButton>
       </div>

@@ -1,9 +1,9 @@
-import { cilWarning } from '@coreui/icons';
 import type { ChatItem, Conversation } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
 import { clock } from '../format/time';
 import { Icon } from '../ui/Icon';
+import { iconWarning } from '../ui/icons';
 import { FileBody, PendingFileBody } from './FileBody';
 import { Ticks } from './Ticks';
 
@@ -46,7 +46,7 @@ function Refused({ item, conversation }: { item: ChatItem; conversation: Convers
   if (id === null) return null;
   return (
     <div className="hc-refused" role="alert">
-      <Icon icon={cilWarning} size={16} />
+      <Icon icon={iconWarning} size={16} />
       <span>{t('chat.failed')}</span>
       <button type="button" onClick={() => conversation.retry(id)}>{t('chat.retry')}</button>
       <button type="button" onClick={() => conversation.discard(id)}>{t('chat.discard')}</button>

@@ -1,4 +1,3 @@
-import { cilNotes, cilPaperclip, cilSend, cilX } from '@coreui/icons';
 import type { Conversation } from '@housecall/sdk';
 import { type ClipboardEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -7,6 +6,7 @@ import { useBrand } from '../api/queries';
 import { useToast } from '../app/toasts';
 import { fileSize } from '../format/text';
 import { Icon } from '../ui/Icon';
+import { iconClip, iconClose, iconNote, iconSend } from '../ui/icons';
 import type { DraftHandle } from './useDraft';
 
 import './composer.css';
@@ -56,7 +56,7 @@ function Attachments({ draft }: { draft: DraftHandle }) {
           <span>{file.name}</span>
           <small>{fileSize(file.size, i18n.language, t)}</small>
           <button type="button" aria-label={`${t('chat.discard')}: ${file.name}`} onClick={() => draft.removeFile(file)}>
-            <Icon icon={cilX} size={14} />
+            <Icon icon={iconClose} size={14} />
           </button>
         </li>
       ))}
@@ -130,11 +130,11 @@ export function Composer({ conversation, draft }: Props) {
           title={t('chat.noteToggle')} aria-label={t('chat.noteToggle')}
           disabled={draft.files.length > 0} onClick={() => draft.setNote(!draft.note)}
         >
-          <Icon icon={cilNotes} />
+          <Icon icon={iconNote} />
         </button>
         {!draft.note && (
           <label className="btn btn-icon btn-bare" title={t('chat.attach')}>
-            <Icon icon={cilPaperclip} />
+            <Icon icon={iconClip} />
             <input
               type="file" multiple className="visually-hidden" data-testid="attach-input" aria-label={t('chat.attach')}
               onChange={(event) => {
@@ -149,7 +149,7 @@ export function Composer({ conversation, draft }: Props) {
           title={t(draft.note ? 'chat.sendNote' : 'chat.send')} aria-label={t(draft.note ? 'chat.sendNote' : 'chat.send')}
           onClick={submit}
         >
-          <Icon icon={cilSend} />
+          <Icon icon={iconSend} />
         </button>
       </div>
       {tooLong && (

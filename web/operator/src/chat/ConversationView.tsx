@@ -1,10 +1,10 @@
-import { cilChatBubble, cilLockLocked } from '@coreui/icons';
 import type { FileView } from '@housecall/sdk';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { AfterPause, Empty } from '../ui/States';
 import { Splash } from '../app/Splash';
+import { iconLock, iconMessage } from '../ui/icons';
 import { Composer } from './Composer';
 import { MessageList } from './MessageList';
 import { useConversation } from './useConversation';
@@ -39,7 +39,7 @@ export function ConversationView({ id, writable, readOnly }: Props) {
   if (snapshot.status === 'forbidden') {
     return (
       <div className="hc-thread">
-        <Empty icon={cilLockLocked} title={t('chat.forbidden')} hint={t('chat.forbiddenHint')} />
+        <Empty icon={iconLock} title={t('chat.forbidden')} hint={t('chat.forbiddenHint')} />
       </div>
     );
   }
@@ -48,7 +48,7 @@ export function ConversationView({ id, writable, readOnly }: Props) {
     <div className="hc-thread" {...drop.handlers}>
       {empty && snapshot.status === 'loading' && <AfterPause><Splash /></AfterPause>}
       {empty && snapshot.status !== 'loading' && (
-        <Empty icon={cilChatBubble} title={t('chat.empty')} hint={t('chat.emptyHint')} />
+        <Empty icon={iconMessage} title={t('chat.empty')} hint={t('chat.emptyHint')} />
       )}
       {!empty && (
         <MessageList

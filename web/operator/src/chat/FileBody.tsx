@@ -1,4 +1,3 @@
-import { cilCloudDownload, cilDescription, cilImageBroken } from '@coreui/icons';
 import type { FileView, PendingFile } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
@@ -6,6 +5,7 @@ import { useHouse } from '../api/house';
 import { useToast } from '../app/toasts';
 import { fileSize } from '../format/text';
 import { Icon } from '../ui/Icon';
+import { iconDownload, iconFile, iconImage } from '../ui/icons';
 import { fittedSize } from './fittedSize';
 import { useFileUrl } from './useFileUrl';
 
@@ -25,12 +25,12 @@ export function FileLine({ file }: { file: FileView }) {
   };
   return (
     <button type="button" className="hc-file" onClick={save} data-testid="file">
-      <span className="hc-file-mark"><Icon icon={cilDescription} size={22} /></span>
+      <span className="hc-file-mark"><Icon icon={iconFile} size={22} /></span>
       <span className="hc-file-words">
         <strong>{file.name}</strong>
         <small>{typeWord(file.media_type)}, {fileSize(file.size_bytes, i18n.language, t)}</small>
       </span>
-      <Icon icon={cilCloudDownload} size={18} />
+      <Icon icon={iconDownload} size={18} />
       <span className="visually-hidden">{t('chat.download')}</span>
     </button>
   );
@@ -46,7 +46,7 @@ function Picture({ file, view }: { file: FileView; view: (id: string) => void })
       aria-label={t('chat.open', { name: file.name })} onClick={() => view(file.id)}
     >
       {url && <img src={url} alt={file.name} width={size.width} height={size.height} data-testid="image" />}
-      {failed && <Icon icon={cilImageBroken} size={28} />}
+      {failed && <Icon icon={iconImage} size={28} />}
     </button>
   );
 }
@@ -71,7 +71,7 @@ export function PendingFileBody({ file }: { file: PendingFile }) {
     <div className="hc-pending" aria-label={t('chat.uploading', { name: file.name, percent })}>
       {file.previewUrl ? <img src={file.previewUrl} alt={file.name} /> : (
         <span className="hc-file">
-          <span className="hc-file-mark"><Icon icon={cilDescription} size={22} /></span>
+          <span className="hc-file-mark"><Icon icon={iconFile} size={22} /></span>
           <span className="hc-file-words">
             <strong>{file.name}</strong>
             <small>{fileSize(file.sizeBytes, i18n.language, t)}</small>

@@ -1,10 +1,10 @@
-import { cilArrowBottom } from '@coreui/icons';
 import { type Conversation, type ConversationSnapshot, timeline } from '@housecall/sdk';
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { dayHeading } from '../format/time';
 import { Icon } from '../ui/Icon';
+import { iconDown } from '../ui/icons';
 import { useNow } from '../ui/useNow';
 import { Bubble } from './Bubble';
 import { SystemRow } from './SystemRow';
@@ -63,7 +63,7 @@ export function MessageList({ conversation, snapshot, reads, view }: Props) {
       </div>
       {!scroll.atBottom && (
         <button type="button" className="hc-newest" data-testid="jump-newest" onClick={scroll.toNewest}>
-          <Icon icon={cilArrowBottom} size={18} />
+          <Icon icon={iconDown} size={18} />
           <span className="visually-hidden">{t('chat.newest')}</span>
           {snapshot.unread > 0 && <span className="hc-count">{snapshot.unread}</span>}
         </button>

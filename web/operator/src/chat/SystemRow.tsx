@@ -1,4 +1,3 @@
-import { cilPhone, cilVideo } from '@coreui/icons';
 import type { ChatItem, EndReason, SystemEvent } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
@@ -6,6 +5,7 @@ import { useMe } from '../api/house';
 import { wholeNumber } from '../format/text';
 import { clock, duration, longDate } from '../format/time';
 import { Icon } from '../ui/Icon';
+import { iconPhone, iconVideo } from '../ui/icons';
 import { useEventWords } from './useEventWords';
 
 import './system-row.css';
@@ -22,7 +22,7 @@ function CallRecord({ item, event }: { item: ChatItem; event: CallEnded }) {
   return (
     <div className={`hc-record${own ? ' is-own' : ''}`} data-testid="call-record" data-seq={item.seq ?? undefined} data-reason={event.reason}>
       <span className={`hc-record-mark${talked ? '' : ' is-missed'}`}>
-        <Icon icon={event.media === 'video' ? cilVideo : cilPhone} size={20} />
+        <Icon icon={event.media === 'video' ? iconVideo : iconPhone} size={20} />
       </span>
       <span>
         <strong>{talked ? t('record.talk', { media, duration: duration(event.duration_s, t) }) : media}</strong>

@@ -1,4 +1,3 @@
-import { cilChevronLeft, cilChevronRight, cilCloudDownload, cilX } from '@coreui/icons';
 import type { FileView } from '@housecall/sdk';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -6,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { useHouse } from '../api/house';
 import { useToast } from '../app/toasts';
 import { Icon } from '../ui/Icon';
+import { iconClose, iconDownload, iconNext, iconPrevious } from '../ui/icons';
 import { useFileUrl } from './useFileUrl';
 
 import './viewer.css';
@@ -46,22 +46,22 @@ export function Viewer({ images, start, close }: Props) {
       <header>
         <span>{image.name}</span>
         <button type="button" aria-label={t('chat.download')} title={t('chat.download')} onClick={() => { files.download(image).catch(() => say(t('chat.fileFailed'), 'bad')); }}>
-          <Icon icon={cilCloudDownload} size={22} />
+          <Icon icon={iconDownload} size={22} />
         </button>
         <button type="button" aria-label={t('state.close')} title={t('state.close')} data-testid="viewer-close" onClick={() => dialog.current?.close()}>
-          <Icon icon={cilX} size={22} />
+          <Icon icon={iconClose} size={22} />
         </button>
       </header>
       {url && <img src={url} alt={image.name} />}
       {failed && <p>{t('chat.fileFailed')}</p>}
       {place > 0 && (
         <button type="button" className="hc-viewer-step is-back" aria-label={t('chat.previous')} onClick={() => step(-1)}>
-          <Icon icon={cilChevronLeft} size={28} />
+          <Icon icon={iconPrevious} size={28} />
         </button>
       )}
       {place < images.length - 1 && (
         <button type="button" className="hc-viewer-step is-on" aria-label={t('chat.next')} onClick={() => step(1)}>
-          <Icon icon={cilChevronRight} size={28} />
+          <Icon icon={iconNext} size={28} />
         </button>
       )}
     </dialog>

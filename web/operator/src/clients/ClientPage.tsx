@@ -1,4 +1,3 @@
-import { cilArrowLeft } from '@coreui/icons';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 
@@ -7,6 +6,7 @@ import { Header } from '../app/Header';
 import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
 import { Icon } from '../ui/Icon';
+import { iconBack } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 
 /** One client: the card with the history, and the conversation for those who may read it. */
@@ -17,7 +17,7 @@ export function ClientPage() {
   const { data: card } = usePatient(id);
   const back = (
     <Link to="/clients" className="btn btn-icon btn-bare" aria-label={t('clients.all')} title={t('clients.all')}>
-      <Icon icon={cilArrowLeft} size={22} />
+      <Icon icon={iconBack} size={22} />
     </Link>
   );
   return (

@@ -1,4 +1,3 @@
-import { cilPeople, cilSearch } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import { formatPhone, type PatientListItem } from '@housecall/sdk';
 import { useCallback } from 'react';
@@ -12,6 +11,7 @@ import { Search } from '../app/Search';
 import { shortAge } from '../format/time';
 import { Avatar } from '../ui/Avatar';
 import { Empty, Failed, SkeletonRows } from '../ui/States';
+import { iconPeople, iconSearch } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { useNow } from '../ui/useNow';
 
@@ -35,7 +35,7 @@ function Row({ item, online }: { item: PatientListItem; online: 'online' | 'busy
           </span>
         </span>
       </td>
-      <td className="hc-figures">{formatPhone(item.phone)}</td>
+      <td className="hc-nowrap">{formatPhone(item.phone)}</td>
       <td>{item.city}</td>
       {!phone && <td className="hc-figures">{item.consultations}</td>}
       <td className="hc-quiet hc-figures">{phone ? `${t('clients.lastContact')}: ${last}` : last}</td>
@@ -53,8 +53,8 @@ function List({ q }: { q: string }) {
   if (query.isError && items.length === 0) return <Failed error={query.error} retry={() => void query.refetch()} />;
   if (items.length === 0) {
     return q
-      ? <Empty icon={cilSearch} title={t('desk.emptySearch')} hint={t('clients.emptySearchHint')} />
-      : <Empty icon={cilPeople} title={t('clients.empty')} hint={t('clients.emptyHint')} />;
+      ? <Empty icon={iconSearch} title={t('desk.emptySearch')} hint={t('clients.emptySearchHint')} />
+      : <Empty icon={iconPeople} title={t('clients.empty')} hint={t('clients.emptyHint')} />;
   }
   const columns = ['name', 'phone', 'city', 'consultations', 'lastContact'] as const;
   return (

@@ -1,4 +1,3 @@
-import { cilArrowLeft, cilContact, cilPhone, cilVideo } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import type { ConsultationSummary } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
@@ -12,6 +11,7 @@ import { wholeNumber } from '../format/text';
 import { dayAndClock, waited } from '../format/time';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconBack, iconCard, iconPhone, iconVideo } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { useNow } from '../ui/useNow';
 
@@ -54,10 +54,10 @@ function CallButtons({ row }: { row: ConsultationSummary }) {
   return (
     <>
       <CButton color="secondary" variant="outline" className="btn-icon" data-testid="call-audio" aria-label={t('consultation.audio')} title={t('consultation.audio')} onClick={start('audio')}>
-        <Icon icon={cilPhone} />
+        <Icon icon={iconPhone} />
       </CButton>
       <CButton color="primary" className="btn-icon" data-testid="call-video" aria-label={t('consultation.video')} title={t('consultation.video')} onClick={start('video')}>
-        <Icon icon={cilVideo} />
+        <Icon icon={iconVideo} />
       </CButton>
     </>
   );
@@ -76,7 +76,7 @@ export function ConsultationHeader({ row, claiming, claim, transfer, close, back
   return (
     <header className="hc-pane-header">
       {phone && (
-        <Link to={back} className="btn btn-icon btn-bare" aria-label={t('state.back')}><Icon icon={cilArrowLeft} size={22} /></Link>
+        <Link to={back} className="btn btn-icon btn-bare" aria-label={t('state.back')}><Icon icon={iconBack} size={22} /></Link>
       )}
       <Avatar id={row.patient.id} name={name} presence={presence.get(row.patient.id)} />
       <div className="hc-pane-who">
@@ -98,7 +98,7 @@ export function ConsultationHeader({ row, claiming, claim, transfer, close, back
         )}
         {card && (
           <CButton color="link" className="btn-icon btn-bare" data-testid="open-card" aria-label={t('consultation.card')} title={t('consultation.card')} onClick={card}>
-            <Icon icon={cilContact} size={22} />
+            <Icon icon={iconCard} size={22} />
           </CButton>
         )}
       </div>

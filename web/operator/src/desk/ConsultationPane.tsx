@@ -1,4 +1,3 @@
-import { cilUserFollow } from '@coreui/icons';
 import { COffcanvas } from '@coreui/react';
 import type { ConsultationSummary } from '@housecall/sdk';
 import { useState } from 'react';
@@ -12,6 +11,7 @@ import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
 import { AfterPause, Empty, Failed } from '../ui/States';
 import { Splash } from '../app/Splash';
+import { iconTaken } from '../ui/icons';
 import { usePhone, useWide } from '../ui/useMediaQuery';
 import { CloseDialog } from './CloseDialog';
 import { ConsultationHeader } from './ConsultationHeader';
@@ -41,7 +41,7 @@ function Lost({ holder, place }: { holder: string | undefined; place: DeskPlace 
     : t('consultation.lost', { name: holder });
   return (
     <section className="hc-pane" role="status" data-testid="claimed-by-other">
-      <Empty icon={cilUserFollow} title={t('consultation.lostTitle')} hint={words}>
+      <Empty icon={iconTaken} title={t('consultation.lostTitle')} hint={words}>
         <Link to={place.addressOf('queue')} className="btn btn-outline-secondary">{t('consultation.backToQueue')}</Link>
       </Empty>
     </section>

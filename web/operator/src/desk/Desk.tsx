@@ -1,9 +1,9 @@
-import { cilChatBubble } from '@coreui/icons';
 import { useTranslation } from 'react-i18next';
 
 import { Header } from '../app/Header';
 import { Search } from '../app/Search';
 import { Empty } from '../ui/States';
+import { iconMessage } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { ConsultationPane } from './ConsultationPane';
 import { DeskList } from './DeskList';
@@ -30,7 +30,7 @@ export function Desk() {
         {place.id !== undefined && <ConsultationPane key={place.id} id={place.id} place={place} />}
         {!chosen && !phone && (
           <div className="hc-pane">
-            <Empty icon={cilChatBubble} title={t('desk.choose')} hint={t('desk.chooseHint')} />
+            <Empty icon={iconMessage} title={t('desk.choose')} hint={t('desk.chooseHint')} />
           </div>
         )}
       </div>

@@ -1,4 +1,3 @@
-import { cilArrowBottom, cilInbox, cilSearch } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
@@ -6,6 +5,7 @@ import { Link } from 'react-router';
 import { usePresence } from '../api/presence';
 import { type DeskTab, itemsOf, useConsultations } from '../api/queries';
 import { Icon } from '../ui/Icon';
+import { iconDown, iconInbox, iconSearch } from '../ui/icons';
 import { Empty, Failed, SkeletonRows } from '../ui/States';
 import { QueueRow } from './QueueRow';
 import type { DeskPlace } from './useDeskPlace';
@@ -50,14 +50,14 @@ function Rows({ place }: { place: DeskPlace }) {
   }
   if (held.rows.length === 0) {
     return place.q
-      ? <Empty icon={cilSearch} title={t('desk.emptySearch')} hint={t('desk.emptySearchHint')} />
-      : <Empty icon={cilInbox} title={t(EMPTY[place.tab])} hint={t(`${EMPTY[place.tab]}Hint`)} />;
+      ? <Empty icon={iconSearch} title={t('desk.emptySearch')} hint={t('desk.emptySearchHint')} />
+      : <Empty icon={iconInbox} title={t(EMPTY[place.tab])} hint={t(`${EMPTY[place.tab]}Hint`)} />;
   }
   return (
     <>
       {held.arrived > 0 && (
         <button type="button" className="hc-arrived" data-testid="arrived" onClick={held.release}>
-          <Icon icon={cilArrowBottom} size={14} />
+          <Icon icon={iconDown} size={14} />
           {t('desk.arrived', { count: held.arrived })}
         </button>
       )}

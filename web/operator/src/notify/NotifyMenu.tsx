@@ -1,8 +1,8 @@
-import { cilBell } from '@coreui/icons';
 import { CDropdown, CDropdownMenu, CDropdownToggle, CFormSwitch } from '@coreui/react';
 import { useTranslation } from 'react-i18next';
 
 import { Icon } from '../ui/Icon';
+import { iconBell } from '../ui/icons';
 import { usePermission, useSound } from './settings';
 import { chime } from './sound';
 
@@ -21,7 +21,7 @@ export function NotifyMenu() {
     <CDropdown alignment="end" autoClose="outside" portal>
       <CDropdownToggle custom>
         <button type="button" className="btn btn-icon btn-bare hc-bell" aria-label={t('notify.label')} data-testid="notify-menu">
-          <Icon icon={cilBell} size={22} off={!sound} />
+          <Icon icon={iconBell} size={22} off={!sound} />
           {permission === 'default' && <i className="hc-bell-dot" />}
         </button>
       </CDropdownToggle>

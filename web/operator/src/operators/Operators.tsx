@@ -1,4 +1,3 @@
-import { cilHeadphones, cilPlus } from '@coreui/icons';
 import { CButton } from '@coreui/react';
 import type { Operator, PresenceStatus } from '@housecall/sdk';
 import { useState } from 'react';
@@ -11,6 +10,7 @@ import { Header } from '../app/Header';
 import { doctorName } from '../chat/useEventWords';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconHeadset, iconPlus } from '../ui/icons';
 import { Empty, Failed, SkeletonRows } from '../ui/States';
 import { usePhone } from '../ui/useMediaQuery';
 import { OperatorDialog } from './OperatorDialog';
@@ -68,7 +68,7 @@ export function Operators() {
         title={t('nav.operators')}
         search={manages && (
           <CButton color="primary" data-testid="operator-add" onClick={() => setEdited('new')}>
-            <Icon icon={cilPlus} size={18} />
+            <Icon icon={iconPlus} size={18} />
             {t('operators.add')}
           </CButton>
         )}
@@ -76,7 +76,7 @@ export function Operators() {
       <div className="hc-page">
         {query.isPending && <div className="hc-card"><SkeletonRows count={5} height={60} /></div>}
         {query.isError && !query.data && <Failed error={query.error} retry={() => void query.refetch()} />}
-        {query.data?.length === 0 && <Empty icon={cilHeadphones} title={t('operators.empty')} hint={t('operators.emptyHint')} />}
+        {query.data?.length === 0 && <Empty icon={iconHeadset} title={t('operators.empty')} hint={t('operators.emptyHint')} />}
         {query.data && query.data.length > 0 && (
           <div className="hc-card hc-table-card">
             <table className="table hc-table hc-operators">

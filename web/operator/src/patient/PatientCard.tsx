@@ -1,4 +1,3 @@
-import { cilDescription, cilImage, cilX } from '@coreui/icons';
 import { formatPhone, type PatientCard as Card, type PatientFile } from '@housecall/sdk';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -12,6 +11,7 @@ import { birthDate, longDate, shortDate } from '../format/time';
 import { foreignClock, zoneOffset } from '../format/zone';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconClose, iconFile, iconImage } from '../ui/icons';
 import { AfterPause, Failed, SkeletonRows } from '../ui/States';
 import { useNow } from '../ui/useNow';
 import { HistoryLine } from './HistoryLine';
@@ -43,7 +43,7 @@ function Data({ card }: { card: Card }) {
       {rows.filter(([, value]) => value).map(([label, value]) => (
         <div key={label}>
           <dt>{t(label)}</dt>
-          <dd className="hc-figures">{value}</dd>
+          <dd>{value}</dd>
         </div>
       ))}
     </dl>
@@ -60,7 +60,7 @@ function Files({ files }: { files: PatientFile[] }) {
         <li key={file.id}>
           {file.media_type.startsWith('image/') ? (
             <button type="button" className="hc-card-file" aria-label={t('chat.open', { name: file.name })} onClick={() => setViewed(file.id)}>
-              <Icon icon={cilImage} />
+              <Icon icon={iconImage} />
               <span>{file.name}</span>
               <time className="hc-figures">{shortDate(at, Date.now(), i18n.language)}</time>
             </button>
@@ -92,7 +92,7 @@ function Filled({ card, current }: { card: Card; current?: string | undefined })
       </ul>
       <h3>{t('card.files')}</h3>
       {card.files.length === 0
-        ? <p className="hc-card-none"><Icon icon={cilDescription} size={16} /> {t('card.noFiles')}</p>
+        ? <p className="hc-card-none"><Icon icon={iconFile} size={16} /> {t('card.noFiles')}</p>
         : <Files files={card.files} />}
     </>
   );
@@ -106,7 +106,7 @@ export function PatientCard({ id, current, close }: Props) {
     <div className="hc-patient" data-testid="patient-card">
       {close && (
         <button type="button" className="btn btn-icon btn-bare hc-patient-close" aria-label={t('state.close')} onClick={close}>
-          <Icon icon={cilX} />
+          <Icon icon={iconClose} />
         </button>
       )}
       {query.data && <Filled card={query.data} current={current} />}

@@ -1,4 +1,3 @@
-import { cilOptions, cilPhone, cilVideo } from '@coreui/icons';
 import { CButton, CDropdown, CDropdownItem, CDropdownMenu, CDropdownToggle } from '@coreui/react';
 import { type Callback, formatPhone } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
@@ -8,6 +7,7 @@ import { useMe } from '../api/house';
 import { useStartCall } from '../call/useStartCall';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
+import { iconMore, iconPhone, iconVideo } from '../ui/icons';
 import { useRequestWords } from './useRequestWords';
 import type { RequestAction } from './useRequestActions';
 
@@ -22,17 +22,17 @@ function Held({ request, busy, act }: Props) {
       {call.free && (
         <>
           <CButton color="primary" className="btn-icon" data-testid="request-call-audio" aria-label={t('requests.audio')} title={t('requests.audio')} onClick={start('audio')}>
-            <Icon icon={cilPhone} />
+            <Icon icon={iconPhone} />
           </CButton>
           <CButton color="secondary" variant="outline" className="btn-icon" data-testid="request-call-video" aria-label={t('requests.video')} title={t('requests.video')} onClick={start('video')}>
-            <Icon icon={cilVideo} />
+            <Icon icon={iconVideo} />
           </CButton>
         </>
       )}
       <CDropdown alignment="end" portal>
         <CDropdownToggle custom>
           <button type="button" className="btn btn-icon btn-bare" disabled={busy} data-testid="request-more" aria-label={t('requests.more')} title={t('requests.more')}>
-            <Icon icon={cilOptions} />
+            <Icon icon={iconMore} />
           </button>
         </CDropdownToggle>
         <CDropdownMenu>
@@ -71,7 +71,7 @@ export function RequestRow({ request, busy, act }: Props) {
           <Avatar id={request.patient.id} name={name} size={36} />
           <span>
             <Link to={`/clients/${request.patient.id}`}>{name}</Link>
-            <small className="hc-figures">{formatPhone(request.phone)}</small>
+            <small>{formatPhone(request.phone)}</small>
           </span>
         </span>
       </td>

@@ -1,4 +1,3 @@
-import { cilPhone } from '@coreui/icons';
 import { CButton, CModal, CModalBody, CModalFooter, CModalHeader, CModalTitle } from '@coreui/react';
 import type { Callback } from '@housecall/sdk';
 import { useState } from 'react';
@@ -8,6 +7,7 @@ import { Link, useSearchParams } from 'react-router';
 import { itemsOf, type RequestTab, useCallbacks } from '../api/queries';
 import { Header } from '../app/Header';
 import { Empty, Failed, SkeletonRows } from '../ui/States';
+import { iconPhone } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { RequestRow } from './RequestRow';
 import { useRequestActions } from './useRequestActions';
@@ -68,7 +68,7 @@ function Table({ tab }: { tab: RequestTab }) {
   const items = itemsOf(query.data);
   if (query.isPending) return <div className="hc-card"><SkeletonRows count={4} height={62} /></div>;
   if (query.isError && items.length === 0) return <Failed error={query.error} retry={() => void query.refetch()} />;
-  if (items.length === 0) return <Empty icon={cilPhone} title={t(EMPTY[tab])} hint={t(`${EMPTY[tab]}Hint`)} />;
+  if (items.length === 0) return <Empty icon={iconPhone} title={t(EMPTY[tab])} hint={t(`${EMPTY[tab]}Hint`)} />;
   const columns = ['client', 'reason', 'when', 'state', 'attempts', 'operator'] as const;
   return (
     <div className="hc-card hc-table-card">

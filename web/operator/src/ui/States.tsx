@@ -1,10 +1,10 @@
 import { CButton } from '@coreui/react';
-import { cilWarning } from '@coreui/icons';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { problemText } from '../api/problems';
 import { Icon } from './Icon';
+import { iconWarning } from './icons';
 
 import './states.css';
 
@@ -29,7 +29,7 @@ export function Failed({ error, retry }: FailedProps) {
   const { t } = useTranslation();
   return (
     <div className="hc-state" role="alert">
-      <span className="hc-state-mark is-bad"><Icon icon={cilWarning} size={26} /></span>
+      <span className="hc-state-mark is-bad"><Icon icon={iconWarning} size={26} /></span>
       <strong>{t('state.failed')}</strong>
       <p>{problemText(t, error)}</p>
       {retry && (
