@@ -18,8 +18,12 @@ const KEYS: Record<Topic, string[]> = {
 const EVERYTHING = [...new Set(Object.values(KEYS).flat())];
 
 async function refetch(client: QueryClient, keys: readonly string[], readsAll: boolean): Promise<void> {
-  await Promise.all(keys.map((key) => client.invalidateQueries({ queryKey: [key] })));
+  const lists = keys.filter((key) => key !== 'patient');
+  await Promise.all(lists.map((key) => client.invalidateQueries({ queryKey: [key] })));
   if (keys.includes('consultations')) refreshConsultations(client, readsAll);
+  if (!keys.includes('patient')) return;
+  // After the render that takes away the card of a patient who went to somebody else.
+  window.setTimeout(() => void client.invalidateQueries({ queryKey: ['patient'] }));
 }
 
 /** Fetches lists again when the house says they changed, and all of them after a lost connection. */

@@ -4,12 +4,12 @@
  * filled shapes of a thinner line and do not sit with our type.
  */
 
-type IconData = [viewBox: string, content: string];
+type IconData = [size: string, content: string];
 
 function outline(...paths: string[]): IconData {
   const shapes = paths.map((path) => `<path d="${path}"/>`).join('');
   const style = 'fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round"';
-  return ['0 0 24 24', `<g ${style}>${shapes}</g>`];
+  return ['24 24', `<g ${style}>${shapes}</g>`];
 }
 
 const circle = (x: number, y: number, r: number) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
