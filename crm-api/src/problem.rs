@@ -31,6 +31,8 @@ pub(crate) enum ApiError {
     ForeignOrigin,
     #[error("there is no such thing, or it is not yours to see")]
     NotFound,
+    #[error("the route has no such method")]
+    MethodNotAllowed,
     #[error("another operator has it")]
     AlreadyClaimed { holder: PersonName },
     #[error("another operator has it")]
@@ -88,6 +90,9 @@ impl ApiError {
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::ForeignOrigin => (S::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
             Self::AlreadyClaimed { .. } => {
                 (S::CONFLICT, "already-claimed", "Another operator has this consultation")
             }

@@ -74,6 +74,7 @@ pub(crate) fn router(app: App) -> Router {
     let described = described
         .route("/.well-known/jwks.json", get(brand::jwks))
         .route("/api/v1/{*rest}", any(|| async { ApiError::NotFound }))
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         // Uploads bound their bodies themselves, while they stream.
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(set_if_absent(

@@ -1,0 +1,17 @@
+//! The service over a real PostgreSQL, asked through its real router.
+
+mod access;
+mod audit;
+mod callbacks;
+mod claim;
+mod consultations;
+mod demo;
+mod document;
+mod files;
+mod house;
+mod operators;
+mod pages;
+mod patients;
+mod problems;
+mod sign_in;
+mod tokens;
