@@ -1,9 +1,11 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
+import { shell } from './shell';
+
 export default defineConfig({
   base: '/',
-  plugins: [react()],
+  plugins: [react(), shell()],
   build: {
     target: 'es2022',
     sourcemap: false,
