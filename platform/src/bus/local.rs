@@ -32,11 +32,11 @@ struct Entry {
 impl Entry {
     /// Never waits: a full subscriber loses this message, not the publisher its time.
     fn offer(&self, delivery: Delivery) -> bool {
-        let accepted = self.sender.try_send(delivery).is_ok();
-        if !accepted {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        accepted
+        self.sender.try_send(delivery).is_ok()
+    }
+
+    fn count_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -107,7 +107,8 @@ impl LocalBus {
             }
             match &entry.group {
                 Some(group) => groups.entry(group).or_default().push(entry),
-                None => taken += usize::from(entry.offer(delivery.clone())),
+                None if entry.offer(delivery.clone()) => taken += 1,
+                None => entry.count_lost(),
             }
         }
         for members in groups.values() {
@@ -116,12 +117,17 @@ impl LocalBus {
         taken
     }
 
-    /// Round robin; a full member passes the message on to the next.
+    /// Round robin; a full member passes the message on to the next. Lost is only
+    /// what no member could take.
     fn offer_in_turn(&self, members: &[&Entry], delivery: &Delivery) -> bool {
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
         let start = usize::try_from(turn % members.len() as u64).unwrap_or(0);
         let (before, after) = members.split_at(start);
-        after.iter().chain(before).any(|member| member.offer(delivery.clone()))
+        let taken = after.iter().chain(before).any(|member| member.offer(delivery.clone()));
+        if !taken && let Some(member) = after.first() {
+            member.count_lost();
+        }
+        taken
     }
 }
 

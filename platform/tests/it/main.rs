@@ -1,0 +1,3 @@
+//! Platform parts against real servers.
+
+mod bus;
