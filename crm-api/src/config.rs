@@ -211,8 +211,8 @@ mod tests {
 
     use super::{Config, SAMPLE};
 
-    fn read<T: DeserializeOwned>(text: &str) -> Result<T, figment::Error> {
-        figment::Figment::from(Toml::string(text)).extract()
+    fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+        figment::Figment::from(Toml::string(text)).extract().map_err(|error| error.to_string())
     }
 
     #[derive(serde::Deserialize)]

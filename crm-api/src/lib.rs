@@ -36,8 +36,6 @@ pub use start::{StartError, start};
 /// The OpenAPI document as JSON.
 pub fn openapi() -> String {
     let (_, document) = routes::described();
-    let mut json = serde_json::to_string_pretty(&document)
-        .expect("a document of strings and maps with string keys is JSON");
-    json.push('\n');
-    json
+    serde_json::to_string_pretty(&document)
+        .expect("a document of strings and maps with string keys is JSON")
 }

@@ -77,7 +77,10 @@ async fn a_consultation_changes_hands() {
     let untaken = house.post(&path("transfer"), &first, json!({})).await;
     untaken.refused(409, "wrong-state");
     house.post(&path("claim"), &first, json!({})).await.ok();
-    house.post(&path("close"), &second, json!({ "summary": "" })).await.refused(404, "not-found");
+    house
+        .post(&path("close"), &second, json!({ "summary": "" }))
+        .await
+        .refused(409, "already-claimed");
     for wrong in [&admin, &first, &patient] {
         let body = json!({ "operator": wrong.me["id"] });
         let problem =
