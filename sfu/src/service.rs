@@ -62,7 +62,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let mut workers = Vec::new();
     let mut threads = Vec::new();
     for (index, socket) in sockets.into_iter().enumerate() {
-        let address = socket.local_addr().map_err(|error| StartError::Thread(error))?;
+        let address = socket.local_addr().map_err(StartError::Thread)?;
         let parts = Parts {
             index,
             socket,

@@ -158,7 +158,7 @@ impl Thread {
         loop {
             self.sleep(timeout);
             // The one clock read of a turn: all that came is taken as come now.
-            let now = Instant::now();
+            let now = clock();
             let flow = self.obey(now, core);
             self.receive(now, core, &mut buffer);
             core.handle(now, Input::Timeout);
@@ -275,10 +275,15 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the relay's one clock")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
 /// Milliseconds to sleep, rounded up: waking early would spin.
 fn poll_timeout(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
-    let left = until.saturating_duration_since(Instant::now());
+    let left = until.saturating_duration_since(clock());
     let milliseconds = left.as_micros().div_ceil(1000);
     PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

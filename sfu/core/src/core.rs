@@ -26,7 +26,7 @@ use crate::timers::Timers;
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// What the shell gives to a core.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// A datagram that arrived on the worker's socket.
     Datagram { source: SocketAddr, contents: &'a [u8] },

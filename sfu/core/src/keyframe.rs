@@ -67,6 +67,7 @@ impl KeyframeRequests {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 mod tests {
     use super::*;
 

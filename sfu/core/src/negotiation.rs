@@ -99,7 +99,7 @@ impl Core {
             return Err(RequestError::TooLarge { what: "the number of m-lines", limit });
         }
         guarded(|| Ok(SdpOffer::from_sdp_string(sdp)))
-            .map_err(bad_offer)?
+            .map_err(|failure| bad_offer(&failure))?
             .map_err(|error| RequestError::BadOffer { reason: error.to_string() })
     }
 
@@ -132,12 +132,12 @@ fn accept(rtc: &mut Rtc, offer: SdpOffer) -> Result<String, RequestError> {
             // Nothing is known of its state any more.
             rtc.disconnect();
         }
-        bad_offer(failure)
+        bad_offer(&failure)
     })?;
     Ok(answer.to_sdp_string())
 }
 
-fn bad_offer(failure: Failure) -> RequestError {
+fn bad_offer(failure: &Failure) -> RequestError {
     RequestError::BadOffer { reason: failure.to_string() }
 }
 

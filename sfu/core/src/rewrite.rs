@@ -185,6 +185,7 @@ fn ticks(elapsed: Duration, clock_rate: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 mod tests {
     use proptest::prelude::*;
 

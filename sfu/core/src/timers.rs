@@ -80,6 +80,7 @@ impl Timers {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 mod tests {
     use std::time::Duration;
 

@@ -33,6 +33,7 @@ pub(crate) fn vp8(key: bool, number: u32) -> Vec<u8> {
 }
 
 impl World {
+    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
     pub(crate) fn new(conditions: Conditions, seed: u64) -> Self {
         let relay = SocketAddr::from(([192, 0, 2, 1], 8090));
         Self {
