@@ -83,7 +83,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,str0m=warn,refinery_core=warn".to_owned(), format: LogFormat::Text }
+        Self { filter: "info,str0m=warn,refinery_core=warn,tokio_postgres=warn".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -134,7 +134,7 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 
 [log]
 # As RUST_LOG: "info", "warn,housecall_sfu=debug".
-#filter = "info,str0m=warn,refinery_core=warn"
+#filter = "info,str0m=warn,refinery_core=warn,tokio_postgres=warn"
 # "text" for people, "json" for collectors.
 #format = "text"
 

@@ -18,7 +18,7 @@ export async function patientSignsIn(browser, house, { phone, name, ...options }
   await byTest(page, 'code-input').fill(code);
   if (name) {
     await byTest(page, 'profile-name').fill(name);
-    await byTest(page, 'profile-save').click();
+    await byTest(page, 'profile-submit').click();
   }
   await byTest(page, 'ask-question').waitFor();
   return person;

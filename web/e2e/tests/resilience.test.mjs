@@ -1,12 +1,13 @@
 // What must survive: a server killed under a chat, a lost WebSocket under a call,
 // a changed network path.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, cutSockets } from '../lib/media.mjs';
 import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { story } from '../lib/steps.mjs';
 
 const NAME = 'Олег Тихонов';
 
@@ -15,6 +16,8 @@ describe('nothing is lost', () => {
   let browser;
   let patient;
   let doctor;
+
+  const step = story(() => ({ patient, doctor }));
 
   before(async () => {
     house = await House.start();
@@ -34,7 +37,7 @@ describe('nothing is lost', () => {
     await house?.stop();
   });
 
-  test('messages typed while the server is dead go out later, in order, once', async () => {
+  step('messages typed while the server is dead go out later, in order, once', async () => {
     await house.kill();
     const texts = ['один', 'два', 'три', 'четыре'].map((word) => `без связи ${word}`);
     for (const text of texts) {
@@ -54,7 +57,7 @@ describe('nothing is lost', () => {
     }
   });
 
-  test('a message typed offline survives a reload of the page', async () => {
+  step('a message typed offline survives a reload of the page', async () => {
     await house.kill();
     await writes(patient.page, 'пережило перезагрузку');
     await bubble(patient.page, 'пережило перезагрузку').waitFor();
@@ -64,7 +67,7 @@ describe('nothing is lost', () => {
     assert.equal(await bubble(doctor.page, 'пережило перезагрузку').count(), 1);
   });
 
-  test('a call survives lost WebSockets', async () => {
+  step('a call survives lost WebSockets', async () => {
     await byTest(doctor.page, 'call-video').click();
     await byTest(patient.page, 'incoming-accept').click();
     await assertMediaFlows(patient.page, 'the patient');
@@ -81,7 +84,7 @@ describe('nothing is lost', () => {
     );
   });
 
-  test('a call survives a changed network path by ICE restart', async () => {
+  step('a call survives a changed network path by ICE restart', async () => {
     const credentials = (page) =>
       page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(window.__peers.at(-1).localDescription.sdp)[1]);
     const before = await credentials(patient.page);

@@ -1,13 +1,14 @@
 // The main job, end to end, as people do it: a question, a claim, a chat, calls,
 // the archive, a callback. One house, one patient's phone, two operators' desks.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { pdf, png } from '../lib/fixtures.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, assertVideoStops, received } from '../lib/media.mjs';
 import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { story } from '../lib/steps.mjs';
 
 const NAME = 'Вера Орлова';
 
@@ -18,8 +19,10 @@ describe('a question, a conversation, a video call, an archive', () => {
   let doctor;
   let rival;
 
+  const step = story(() => ({ patient, doctor, rival }));
+
   before(async () => {
-    house = await House.start({ env: { HOUSECALL_SIGNALING__RING_SECONDS: '8' } });
+    house = await House.start({ env: { HOUSECALL_SIGNALING__CALL__RING_S: '8' } });
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005552001', name: NAME });
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
@@ -45,7 +48,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     for (const side of sides) await byTest(side.page, 'call-hangup').waitFor({ state: 'detached' });
   }
 
-  test('the patient asks and attaches a photo', async () => {
+  step('the patient asks and attaches a photo', async () => {
     await byTest(patient.page, 'ask-question').click();
     await writes(patient.page, 'Второй день держится 38,2 и болит горло');
     await bubble(patient.page, 'болит горло').waitFor();
@@ -60,7 +63,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     );
   });
 
-  test('both operators see it wait, both press, exactly one gets it', async () => {
+  step('both operators see it wait, both press, exactly one gets it', async () => {
     for (const desk of [doctor, rival]) await row(desk).first().click();
     await Promise.all([
       byTest(doctor.page, 'claim').click(),
@@ -81,7 +84,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     rival.errors = rival.errors.filter((line) => !line.includes('409'));
   });
 
-  test('they chat: words, files both ways, typing, delivered and read', async () => {
+  step('they chat: words, files both ways, typing, delivered and read', async () => {
     await bubble(doctor.page, 'болит горло').waitFor();
     await byTest(doctor.page, 'composer-input').pressSequentially('Здравст');
     await byTest(patient.page, 'typing').waitFor();
@@ -101,7 +104,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     await bubble(doctor.page, 'Спасибо, читаю').waitFor();
   });
 
-  test('the whole history is there after a reload, once and in order', async () => {
+  step('the whole history is there after a reload, once and in order', async () => {
     const seqs = (page) =>
       byTest(page, 'message').evaluateAll((all) => all.map((m) => Number(m.dataset.seq)));
     for (const side of [patient, doctor]) {
@@ -113,13 +116,13 @@ describe('a question, a conversation, a video call, an archive', () => {
     }
   });
 
-  test('the doctor calls by video: both see and hear', async () => {
+  step('the doctor calls by video: both see and hear', async () => {
     await call(doctor, patient, 'call-video', { video: true });
     await byTest(doctor.page, 'local-video').waitFor();
     await byTest(patient.page, 'local-video').waitFor();
   });
 
-  test('camera off and on, microphone off and on', async () => {
+  step('camera off and on, microphone off and on', async () => {
     await byTest(patient.page, 'call-camera').click();
     await assertVideoStops(doctor.page, 'the doctor');
     await byTest(patient.page, 'call-camera').click();
@@ -135,7 +138,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     await assertMediaFlows(doctor.page, 'the doctor');
   });
 
-  test('the doctor shares the screen and stops', async () => {
+  step('the doctor shares the screen and stops', async () => {
     await byTest(doctor.page, 'call-screen').click();
     await eventually(
       async () => (await received(patient.page)).videos.filter((v) => v.frames > 0).length === 2,
@@ -145,16 +148,16 @@ describe('a question, a conversation, a video call, an archive', () => {
     await assertMediaFlows(patient.page, 'the patient');
   });
 
-  test('they chat during the call, hang up, and the record stays', async () => {
+  step('they chat during the call, hang up, and the record stays', async () => {
     await writes(doctor.page, 'Пишу во время звонка');
     await byTest(patient.page, 'call-chat').click();
-    await bubble(patient.page, 'Пишу во время звонка').waitFor();
+    await bubble(patient.page, 'Пишу во время звонка').last().waitFor();
     await byTest(doctor.page, 'call-hangup').click();
     await callEnds(doctor, patient);
     await byTest(doctor.page, 'call-record').first().waitFor();
   });
 
-  test('the patient calls by audio and the doctor declines', async () => {
+  step('the patient calls by audio and the doctor declines', async () => {
     await openChat();
     await byTest(patient.page, 'call-audio').click();
     await byTest(doctor.page, 'incoming-decline').click();
@@ -165,7 +168,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     );
   });
 
-  test('the patient calls by audio, both hear', async () => {
+  step('the patient calls by audio, both hear', async () => {
     await openChat();
     await call(patient, doctor, 'call-audio', { video: false });
     await byTest(patient.page, 'call-hangup').click();
@@ -177,14 +180,14 @@ describe('a question, a conversation, a video call, an archive', () => {
     if (await back.count()) await back.click();
   }
 
-  test('nobody answers: the call ends by itself and says so', async () => {
+  step('nobody answers: the call ends by itself and says so', async () => {
     await byTest(doctor.page, 'call-audio').click();
     await byTest(patient.page, 'incoming-accept').waitFor();
     await callEnds(doctor);
     await byTest(patient.page, 'incoming-accept').waitFor({ state: 'detached' });
   });
 
-  test('the doctor closes with a conclusion; it is in the archive and in the history', async () => {
+  step('the doctor closes with a conclusion; it is in the archive and in the history', async () => {
     await byTest(doctor.page, 'close-consultation').click();
     await byTest(doctor.page, 'close-summary').fill('Обильное питьё, осмотр через два дня');
     await byTest(doctor.page, 'close-confirm').click();
@@ -192,10 +195,10 @@ describe('a question, a conversation, a video call, an archive', () => {
     await row(doctor).first().click();
     await bubble(doctor.page, 'болит горло').waitFor();
     await byTest(patient.page, 'tab-history').click();
-    await byTest(patient.page, 'history-row').filter({ hasText: 'Обильное питьё' }).waitFor();
+    await byTest(patient.page, 'history-item').filter({ hasText: 'Обильное питьё' }).waitFor();
   });
 
-  test('the next question opens a new consultation with all that came before', async () => {
+  step('the next question opens a new consultation with all that came before', async () => {
     await byTest(patient.page, 'tab-chat').click();
     await writes(patient.page, 'Стало лучше, можно гулять?');
     await byTest(doctor.page, 'tab-queue').click();
@@ -206,7 +209,7 @@ describe('a question, a conversation, a video call, an archive', () => {
     await byTest(doctor.page, 'close-consultation').waitFor();
   });
 
-  test('a callback: ordered, taken, missed once, answered, archived', async () => {
+  step('a callback: ordered, taken, missed once, answered, archived', async () => {
     await byTest(patient.page, 'tab-home').click();
     await byTest(patient.page, 'callback-open').click();
     await byTest(patient.page, 'callback-reason').fill('Расшифровать анализы');
@@ -236,7 +239,7 @@ describe('a question, a conversation, a video call, an archive', () => {
 
   const openRequests = (state) => byTest(doctor.page, `requests-${state}`).click();
 
-  test('no console shows an error', () => {
+  step('no console shows an error', () => {
     for (const [who, side] of Object.entries({ patient, doctor, rival })) {
       assert.deepEqual(side.errors, [], who);
     }
