@@ -30,7 +30,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
   return (
     <ToastContext.Provider value={useMemo(() => say, [say])}>
       {children}
-      <CToaster className="hc-toasts" placement="bottom-start">
+      <CToaster className="hc-toasts">
         {toasts.map((toast) => (
           <CToast
             key={toast.id}

@@ -28,7 +28,9 @@ function Picture({ call, name }: { call: CallSnapshot; name: string }) {
   const { calls } = useHouse();
   const [observe] = useState(() => (element: HTMLVideoElement) => calls.observeRemoteVideo(element));
   const { camera, screen } = call.remote;
-  const talking = call.phase === 'active' || call.phase === 'connecting';
+  // The path is open while it still rings: until the answer there is a face, not a black frame.
+  const answered = call.phase === 'active' || call.phase === 'connecting';
+  const seen = screen !== null || (answered && camera !== null && call.peer?.media.camera === true);
   return (
     <>
       {screen && <Video stream={screen} label={t('call.screenOf', { name })} fit="contain" testId="remote-screen" />}
@@ -37,12 +39,12 @@ function Picture({ call, name }: { call: CallSnapshot; name: string }) {
           <Video stream={camera} label={name} fit={screen ? 'cover' : 'contain'} testId="remote-video" observe={observe} />
         </div>
       )}
-      {!camera && !screen && (
+      {!seen && (
         <div className="hc-stage-face">
           <span className={call.phase === 'outgoing' ? 'is-ringing' : ''}>
             <Avatar id={call.peer?.person ?? ''} name={name} size={128} />
           </span>
-          {talking && call.wantsVideo && call.phase === 'active' && <p>{t('call.cameraOff')}</p>}
+          {call.phase === 'active' && call.wantsVideo && <p>{t('call.cameraOff')}</p>}
         </div>
       )}
     </>

@@ -43,8 +43,10 @@ function useLastWords(row: ConsultationSummary): string {
   const { t } = useTranslation();
   const last = row.last_message;
   if (!last) return t('desk.noWords');
-  const words = last.preview || t(last.kind === 'file' ? 'desk.photo' : 'desk.system');
-  return last.from === 'operator' && last.kind !== 'system' ? t('desk.answer', { words }) : words;
+  // The preview of a system message is the name of its event.
+  if (last.kind === 'system') return t([`desk.events.${last.preview}`, 'desk.system']);
+  const words = last.preview || t('desk.photo');
+  return last.from === 'operator' ? t('desk.answer', { words }) : words;
 }
 
 /** One consultation: how long it waits is the strongest sign, then who, then their last words. */

@@ -48,7 +48,8 @@ function Colleagues({ chosen, choose }: { chosen: string | undefined; choose: (i
             </small>
           </span>
           <small>
-            {t(`status.${operator.presence}`)}, {t('transfer.load', { count: operator.active })}
+            {t(`status.${operator.presence}`)}
+            {operator.active > 0 && `, ${t('transfer.load', { count: operator.active })}`}
           </small>
         </label>
       ))}

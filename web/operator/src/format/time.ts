@@ -37,7 +37,7 @@ function dayNumber(at: number): number {
   return Math.round(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY_MS);
 }
 
-export function sameDay(a: number, b: number): boolean {
+function sameDay(a: number, b: number): boolean {
   return dayNumber(a) === dayNumber(b);
 }
 
@@ -50,11 +50,16 @@ export function longDate(at: number, now: number, language: string): string {
 }
 
 /** `12.10`, with the year when it is another one. */
-export function shortDate(at: number, now: number, language: string): string {
+function shortDate(at: number, now: number, language: string): string {
   const otherYear = new Date(at).getFullYear() !== new Date(now).getFullYear();
   const options: Intl.DateTimeFormatOptions = { day: '2-digit', month: '2-digit' };
   return format(formatLocale(language), otherYear ? { ...options, year: 'numeric' } : options)
     .format(at);
+}
+
+/** `19:25` today, `12.10` before. */
+export function dayOrClock(at: number, now: number, language: string): string {
+  return sameDay(at, now) ? clock(at, language) : shortDate(at, now, language);
 }
 
 /** `03.06.1992` from `1992-06-03`: a calendar date, so no zone may shift it. */
@@ -80,8 +85,7 @@ export function shortAge(at: number, now: number, language: string, t: Translate
   const age = Math.max(0, now - at);
   if (age < MINUTE_MS) return t('time.now');
   if (age < HOUR_MS) return t('time.minutes', { count: Math.floor(age / MINUTE_MS) });
-  if (sameDay(at, now)) return clock(at, language);
-  return shortDate(at, now, language);
+  return dayOrClock(at, now, language);
 }
 
 /** A length of waiting: `9 мин`, `1 ч 12 мин`, `2 дн.`. */

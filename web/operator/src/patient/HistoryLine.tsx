@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 
 import { doctorName } from '../chat/useEventWords';
-import { duration, shortDate } from '../format/time';
+import { dayOrClock, duration } from '../format/time';
 
 /** `Кардиолог, видеозвонок 14 мин`. */
 function useHistoryWords(item: HistoryItem): { title: string; detail: string } {
@@ -30,7 +30,7 @@ export function HistoryLine({ item, current }: { item: HistoryItem; current: boo
         <strong>{title}</strong>
         <small>{detail}</small>
       </span>
-      <time className="hc-figures">{shortDate(item.at, Date.now(), i18n.language)}</time>
+      <time className="hc-figures">{dayOrClock(item.at, Date.now(), i18n.language)}</time>
     </>
   );
   const tab = item.state === 'closed' ? 'archive' : item.state === 'waiting' ? 'queue' : 'mine';

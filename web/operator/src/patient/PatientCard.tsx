@@ -7,7 +7,7 @@ import { usePresence } from '../api/presence';
 import { usePatient } from '../api/queries';
 import { FileLine } from '../chat/FileBody';
 import { Viewer } from '../chat/Viewer';
-import { birthDate, longDate, shortDate } from '../format/time';
+import { birthDate, dayOrClock, longDate } from '../format/time';
 import { foreignClock, zoneOffset } from '../format/zone';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
@@ -62,7 +62,7 @@ function Files({ files }: { files: PatientFile[] }) {
             <button type="button" className="hc-card-file" aria-label={t('chat.open', { name: file.name })} onClick={() => setViewed(file.id)}>
               <Icon icon={iconImage} />
               <span>{file.name}</span>
-              <time className="hc-figures">{shortDate(at, Date.now(), i18n.language)}</time>
+              <time className="hc-figures">{dayOrClock(at, Date.now(), i18n.language)}</time>
             </button>
           ) : <FileLine file={file} />}
         </li>

@@ -1,7 +1,7 @@
 import type { Callback } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
-import { clock, dayAndClock, duration, sameDay, shortDate, waited } from '../format/time';
+import { dayAndClock, dayOrClock, duration, waited } from '../format/time';
 import { foreignClock } from '../format/zone';
 import { useNow } from '../ui/useNow';
 
@@ -44,7 +44,7 @@ export function useRequestWords(request: Callback) {
     if (last.outcome === 'hung_up') {
       return t('requests.attemptTalk', { count, duration: duration(last.duration_s, t) });
     }
-    const when = sameDay(last.at, now) ? clock(last.at, language) : shortDate(last.at, now, language);
+    const when = dayOrClock(last.at, now, language);
     return t('requests.attemptFailed', { count, outcome: t(`requests.outcome.${last.outcome}`), clock: when });
   }
 }
