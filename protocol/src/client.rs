@@ -46,19 +46,27 @@ pub enum ClientFrame {
     PresenceSet(PresenceSet),
     #[serde(rename = "presence.watch")]
     PresenceWatch(PresenceWatch),
+    /// Answered by `call.started`; by error `busy` when the other side is in another
+    /// call (which is recorded), by `conflict` when the caller is.
     #[serde(rename = "call.start")]
     CallStart(CallStart),
     /// Callee, while it rings: connects media early; nothing flows before the accept.
+    /// One device of a person holds the media; another one gets error `busy` and
+    /// accepts with an offer of its own.
     #[serde(rename = "call.prepare")]
     CallPrepare(CallOffer),
+    /// Exactly one device of the callee wins; the others get error `conflict`, or,
+    /// when they have not tried, a `call.updated` that shows `connecting`: whoever
+    /// sees that without having accepted was answered elsewhere and stops ringing.
     #[serde(rename = "call.accept")]
     CallAccept(CallAccept),
     #[serde(rename = "call.decline")]
     CallDecline(CallRef),
-    /// Ends a call, or cancels one that still rings.
+    /// Ends a call, or cancels one that still rings. To hang up an ended call is no error.
     #[serde(rename = "call.hang_up")]
     CallHangUp(CallRef),
-    /// A later offer: more slots, or an ICE restart.
+    /// A later offer: more slots, an ICE restart, or, known by its new certificate
+    /// fingerprint, the offer of a new peer connection after a reload of the page.
     #[serde(rename = "call.offer")]
     CallOffer(CallOffer),
     #[serde(rename = "call.media")]
@@ -109,6 +117,7 @@ pub enum ServerFrame {
     CallAnswer(CallAnswer),
     #[serde(rename = "call.incoming")]
     CallIncoming(CallUpdate),
+    /// To every connection of both: also to a person's devices that are not in the call.
     #[serde(rename = "call.updated")]
     CallUpdated(CallUpdate),
     #[serde(rename = "call.slots")]

@@ -106,11 +106,8 @@ fn chat() -> Vec<ServerFrame> {
 }
 
 fn calls() -> Vec<ServerFrame> {
-    let slot = MediaSlot {
-        mid: "1".to_owned(),
-        person: Some(id(5)),
-        source: Some(TrackSource::Screen),
-    };
+    let slot =
+        MediaSlot { mid: "1".to_owned(), person: Some(id(5)), source: Some(TrackSource::Screen) };
     let sdp = || "v=0".to_owned();
     vec![
         ServerFrame::CallStarted(CallStarted { call: call(CallState::Ringing), sdp: sdp() }),

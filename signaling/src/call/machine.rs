@@ -20,7 +20,7 @@ use housecall_protocol::{CallId, ConnectionId, ConversationId, PersonId};
 
 use super::quality::Quality;
 pub(crate) use party::Party;
-use party::{Link, Signaling};
+use party::Signaling;
 
 /// How long each state may last.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,7 @@ pub(crate) struct CallMachine {
 }
 
 impl CallMachine {
-    /// A call that rings; the caller has joined the room from `connection`.
+    /// A call that rings; the caller has joined the room from `connection` by `sdp`.
     pub(crate) fn ringing(
         now: Instant,
         timing: Timing,
@@ -162,9 +162,9 @@ impl CallMachine {
         mut caller: Party,
         callee: Party,
         connection: ConnectionId,
+        sdp: &str,
     ) -> Self {
-        caller.signaling = Signaling::Here(connection);
-        caller.link = Link::Joining { by: connection, since: now };
+        caller.start_joining(connection, sdp, now);
         let state = State::Ringing { until: now + timing.ring };
         Self { timing, info, started: now, state, caller, callee, quality: Quality::default() }
     }
@@ -368,7 +368,7 @@ impl CallMachine {
                 self.accept(now, side, connection, accept, ticket, effects)
             }
             CallCommand::Decline => self.decline(now, side, effects),
-            CallCommand::Offer { sdp } => self.offer(side, connection, sdp, ticket, effects),
+            CallCommand::Offer { sdp } => self.offer(now, side, connection, sdp, ticket, effects),
             CallCommand::Media(media) => self.set_media(side, connection, media, effects),
         };
         // Without a reply here, the relay's answer will be the reply.
@@ -442,7 +442,7 @@ impl CallMachine {
         if party.holds_media_elsewhere(connection) {
             return Err(Refusal::new(ErrorCode::Busy, "another device of yours is connected"));
         }
-        let again = party.start_joining(connection, now);
+        let again = party.start_joining(connection, &sdp, now);
         effects.push(Effect::Relay(RelayStep::Join { side, connection, sdp, ticket, again }));
         Ok(None)
     }
@@ -465,7 +465,7 @@ impl CallMachine {
         let CallAccept { state: media, sdp, .. } = accept;
         let reply = match sdp {
             Some(sdp) => {
-                let again = self.callee.start_joining(connection, now);
+                let again = self.callee.start_joining(connection, &sdp, now);
                 effects.push(Effect::Relay(RelayStep::Join {
                     side,
                     connection,
@@ -489,18 +489,20 @@ impl CallMachine {
         Ok(reply)
     }
 
+    /// More slots or an ICE restart; or a whole new peer connection, after a reload.
     fn offer(
         &mut self,
+        now: Instant,
         side: Side,
         connection: ConnectionId,
         sdp: String,
         ticket: Ticket,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        let party = self.party_mut(side);
-        if party.link.held_by().is_none() {
-            return Err(conflict("prepare first"));
+        if self.party(side).is_fresh(&sdp) {
+            return self.join(now, side, connection, sdp, ticket, effects);
         }
+        let party = self.party_mut(side);
         if party.holds_media_elsewhere(connection) {
             return Err(conflict("another device of yours is in the call"));
         }

@@ -104,7 +104,7 @@ async fn ring(
             tracing::error!(%error, "relay events");
             Refusal::new(ErrorCode::Unavailable, "the bus is away; try again")
         })?;
-    let sdp = join(gateway, &call, start.sdp).await?;
+    let sdp = join(gateway, &call, start.sdp.clone()).await?;
     set_media(gateway, &call, start.state).await?;
     let info = CallInfo {
         id: call.id,
@@ -120,6 +120,7 @@ async fn ring(
         Party::new(caller),
         Party::new(callee),
         connection,
+        &start.sdp,
     );
     let view = machine.view();
     let (inbox, messages) = mpsc::channel(INBOX_BOUND);

@@ -143,7 +143,7 @@ fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Messa
     let (mut own, mut others, mut hidden) = (None::<Utf8Bytes>, None::<Utf8Bytes>, None);
     gateway.registry.send_to_followers(conversation, |handle| {
         let text = if handle.kind == PersonKind::Patient && is_note(message) {
-            hidden.get_or_insert_with(|| render(hide(message)))
+            hidden.get_or_insert_with(|| render(message.clone().seen_by(PersonKind::Patient)))
         } else if message.sender == Some(handle.person) {
             own.get_or_insert_with(|| render(message.clone()))
         } else {
@@ -157,20 +157,6 @@ fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Messa
 
 const fn is_note(message: &Message) -> bool {
     matches!(message.body, MessageBody::Note { .. })
-}
-
-/// What stands in a note's place for a patient: neither its text nor its writer.
-fn hide(message: &Message) -> Message {
-    Message {
-        seq: message.seq,
-        sender: None,
-        sender_name: None,
-        sender_kind: None,
-        client_message_id: None,
-        consultation: message.consultation,
-        sent_at: message.sent_at,
-        body: MessageBody::Hidden,
-    }
 }
 
 fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
@@ -216,28 +202,4 @@ fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
 fn only(event: &PresenceEvent, wanted: &HashSet<PersonId>) -> PresenceView {
     let people = event.people.iter().filter(|one| wanted.contains(&one.person));
     PresenceView { people: people.cloned().collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use housecall_protocol::domain::TimestampMs;
-
-    use super::*;
-
-    #[test]
-    fn a_hidden_note_keeps_only_its_place() {
-        let note = Message {
-            seq: 7,
-            sender: Some(PersonId::generate()),
-            sender_name: Some("Илья".to_owned()),
-            sender_kind: Some(PersonKind::Operator),
-            client_message_id: Some(housecall_protocol::ClientMessageId::generate()),
-            consultation: None,
-            sent_at: TimestampMs(1),
-            body: MessageBody::Note { text: "allergic".to_owned() },
-        };
-        let shown = serde_json::to_string(&hide(&note)).unwrap();
-        assert!(!shown.contains("allergic") && !shown.contains("Илья"), "{shown}");
-        assert!(shown.contains(r#""seq":7"#));
-    }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Party {
     pub(super) media: MediaState,
     pub(super) signaling: Signaling,
     pub(super) link: Link,
+    /// The certificate of their present peer connection, as its offer names it.
+    fingerprint: Option<String>,
     /// The relay has forwarded media to this participant's present session.
     pub(super) flowing: bool,
     /// The relay's last word on their receive slots.
@@ -89,6 +91,7 @@ impl Party {
             who,
             signaling: Signaling::Unseen,
             link: Link::Absent,
+            fingerprint: None,
             flowing: false,
             slots: None,
             level: None,
@@ -138,9 +141,21 @@ impl Party {
         }
     }
 
+    /// Whether the offer is of another peer connection than the one in the room: a
+    /// new certificate is a new DTLS association (RFC 8842, section 4).
+    pub(super) fn is_fresh(&self, sdp: &str) -> bool {
+        self.link == Link::Absent || fingerprint(sdp) != self.fingerprint.as_deref()
+    }
+
     /// Returns whether an earlier session must leave first.
-    pub(super) fn start_joining(&mut self, connection: ConnectionId, now: Instant) -> bool {
+    pub(super) fn start_joining(
+        &mut self,
+        connection: ConnectionId,
+        sdp: &str,
+        now: Instant,
+    ) -> bool {
         let again = self.link != Link::Absent;
+        self.fingerprint = fingerprint(sdp).map(str::to_owned);
         self.link = Link::Joining { by: connection, since: now };
         self.signaling = Signaling::Here(connection);
         self.flowing = false;
@@ -156,4 +171,8 @@ impl Party {
             _ => {}
         }
     }
+}
+
+fn fingerprint(sdp: &str) -> Option<&str> {
+    sdp.lines().find_map(|line| line.strip_prefix("a=fingerprint:")).map(str::trim)
 }

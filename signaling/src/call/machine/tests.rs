@@ -70,6 +70,7 @@ impl Life {
             party(Side::Caller, PersonKind::Operator),
             party(Side::Callee, PersonKind::Patient),
             device(1),
+            "o",
         );
         Self { machine, start, now: start, tickets: 0 }
     }
@@ -251,6 +252,31 @@ fn another_device_neither_takes_over_nor_counts_as_gone() {
     assert_eq!(refused(&offer), None);
     let offer = life.command(Side::Callee, 3, CallCommand::Offer { sdp: "o".to_owned() });
     assert_eq!(refused(&offer), Some(ErrorCode::Conflict));
+}
+
+#[test]
+fn an_offer_of_another_peer_connection_joins_anew() {
+    let mut life = Life::talking();
+    let offer =
+        |print: &str| CallCommand::Offer { sdp: format!("v=0\r\na=fingerprint:{print}\r\n") };
+    let fresh = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Relay(RelayStep::Join { again: true, .. })))
+    };
+    let restart = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::Relay(RelayStep::Offer { .. })))
+    };
+    // A reload: the old connection goes, a new one comes with a new certificate.
+    life.command(Side::Callee, 2, CallCommand::Disconnected);
+    life.command(Side::Callee, 4, CallCommand::Connected { previous: None });
+    assert!(fresh(&life.command(Side::Callee, 4, offer("sha-256 AA"))));
+    life.up(Side::Callee);
+    assert!(restart(&life.command(Side::Callee, 4, offer("sha-256 AA"))));
+    assert!(fresh(&life.command(Side::Callee, 4, offer("sha-256 BB"))));
+    // Not while another device of theirs is in the call.
+    let other = life.command(Side::Callee, 3, offer("sha-256 CC"));
+    assert_eq!(refused(&other), Some(ErrorCode::Busy));
 }
 
 #[test]
