@@ -18,6 +18,7 @@
 
 mod config;
 mod core;
+mod demux;
 mod forward;
 mod keyframe;
 mod membership;
