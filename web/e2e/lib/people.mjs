@@ -42,3 +42,9 @@ export async function writes(page, text) {
 
 /** The bubble with this text. */
 export const bubble = (page, text) => byTest(page, 'message').filter({ hasText: text });
+
+/** The patient's tab; a conversation fills the screen, so back first. */
+export async function patientGoes(page, tab) {
+  if (await byTest(page, `tab-${tab}`).isHidden()) await byTest(page, 'back').click();
+  await byTest(page, `tab-${tab}`).click();
+}

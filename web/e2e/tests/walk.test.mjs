@@ -7,7 +7,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { pdf, png } from '../lib/fixtures.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, assertVideoStops, received } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { bubble, byTest, operatorSignsIn, patientGoes, patientSignsIn, writes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Вера Орлова';
@@ -158,7 +158,6 @@ describe('a question, a conversation, a video call, an archive', () => {
   });
 
   step('the patient calls by audio and the doctor declines', async () => {
-    await openChat();
     await byTest(patient.page, 'call-audio').click();
     await byTest(doctor.page, 'incoming-decline').click();
     await callEnds(patient);
@@ -169,16 +168,10 @@ describe('a question, a conversation, a video call, an archive', () => {
   });
 
   step('the patient calls by audio, both hear', async () => {
-    await openChat();
     await call(patient, doctor, 'call-audio', { video: false });
     await byTest(patient.page, 'call-hangup').click();
     await callEnds(doctor, patient);
   });
-
-  async function openChat() {
-    const back = byTest(patient.page, 'tab-chat');
-    if (await back.count()) await back.click();
-  }
 
   step('nobody answers: the call ends by itself and says so', async () => {
     await byTest(doctor.page, 'call-audio').click();
@@ -194,12 +187,12 @@ describe('a question, a conversation, a video call, an archive', () => {
     await byTest(doctor.page, 'tab-archive').click();
     await row(doctor).first().click();
     await bubble(doctor.page, 'болит горло').waitFor();
-    await byTest(patient.page, 'tab-history').click();
+    await patientGoes(patient.page, 'history');
     await byTest(patient.page, 'history-item').filter({ hasText: 'Обильное питьё' }).waitFor();
   });
 
   step('the next question opens a new consultation with all that came before', async () => {
-    await byTest(patient.page, 'tab-chat').click();
+    await patientGoes(patient.page, 'chat');
     await writes(patient.page, 'Стало лучше, можно гулять?');
     await byTest(doctor.page, 'tab-queue').click();
     await row(doctor).first().click();
@@ -210,7 +203,7 @@ describe('a question, a conversation, a video call, an archive', () => {
   });
 
   step('a callback: ordered, taken, missed once, answered, archived', async () => {
-    await byTest(patient.page, 'tab-home').click();
+    await patientGoes(patient.page, 'home');
     await byTest(patient.page, 'callback-open').click();
     await byTest(patient.page, 'callback-reason').fill('Расшифровать анализы');
     await byTest(patient.page, 'callback-submit').click();

@@ -2,7 +2,10 @@ import { IonIcon, useIonRouter } from '@ionic/react';
 import { chevronBackOutline } from 'ionicons/icons';
 import { useTranslation } from 'react-i18next';
 
-/** Back within the app; from a deep link, to that page. */
+/**
+ * Up to the page that holds this one. Not the history's "back": between tabs that
+ * one can lead to the page the reader is on.
+ */
 export function BackButton({ to }: { to: string }) {
   const { t } = useTranslation();
   const router = useIonRouter();
@@ -12,7 +15,7 @@ export function BackButton({ to }: { to: string }) {
       className="icon-button"
       aria-label={t('back')}
       data-testid="back"
-      onClick={() => (router.canGoBack() ? router.goBack() : router.push(to, 'back', 'replace'))}
+      onClick={() => router.push(to, 'back', 'replace')}
     >
       <IonIcon icon={chevronBackOutline} aria-hidden />
     </button>
