@@ -70,7 +70,8 @@ pub(crate) struct ListParameters {
     #[param(inline)]
     state: Option<ConsultationState>,
     /// Only those the operator holds or held.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
+    #[param(value_type = bool, required = false)]
     mine: bool,
     /// Part of the patient's name or phone, or the consultation's number.
     #[serde(default)]
@@ -81,6 +82,16 @@ pub(crate) struct ListParameters {
     /// 1 to 100; 50 when absent.
     #[serde(default)]
     limit: Option<u32>,
+}
+
+/// `true` or `1`, as links are written by hand too; empty is false.
+fn flag<'de, D: serde::Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    let text = String::deserialize(value)?;
+    match text.as_str() {
+        "" | "0" | "false" => Ok(false),
+        "1" | "true" => Ok(true),
+        _ => Err(serde::de::Error::custom("true or false")),
+    }
 }
 
 /// Consultations the caller may see: the queue (longest wait first), active ones

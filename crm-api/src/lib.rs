@@ -31,6 +31,7 @@ pub use config::{BrandConfig, Config, RateLimit};
 pub use files::StoreError;
 pub use identity::keys::KeyError;
 pub use identity::passwords::HashError;
+pub use identity::sms::SmsError;
 pub use start::{StartError, start};
 
 /// The OpenAPI document as JSON.

@@ -15,7 +15,7 @@ use crate::files::{FileStore, StoreError};
 use crate::identity::keys::{KeyError, Keys};
 use crate::identity::limits::Limits;
 use crate::identity::passwords::{HashError, Passwords};
-use crate::identity::sms::SmsSender;
+use crate::identity::sms::{SmsError, SmsSender};
 use crate::metrics::Metrics;
 use crate::{routes, storage};
 
@@ -32,8 +32,8 @@ pub enum StartError {
     Files(#[from] StoreError),
     #[error(transparent)]
     Passwords(#[from] HashError),
-    #[error("SMS gateway client: {0}")]
-    Sms(#[from] reqwest::Error),
+    #[error(transparent)]
+    Sms(#[from] SmsError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("bus: {0}")]
@@ -99,5 +99,8 @@ async fn sweep_database(app: &App) -> storage::Result<()> {
     let client = app.client().await?;
     storage::codes::sweep(&client).await?;
     storage::sessions::sweep(&client).await?;
+    for id in storage::files::sweep_unsent(&client).await? {
+        app.files.remove(id).await;
+    }
     Ok(())
 }

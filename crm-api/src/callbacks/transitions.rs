@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
 use housecall_protocol::client::Topic;
 use housecall_protocol::domain::{CallbackState, Role, SystemEvent};
 use housecall_protocol::rest::Callback;
@@ -36,7 +36,7 @@ pub(crate) async fn take(
         }
         (CallbackState::InProgress, _) => {
             drop(transaction);
-            return reply(&app, id).await;
+            return reply(&client, id).await;
         }
         (CallbackState::Done | CallbackState::Cancelled, _) => {
             return Err(finished(&transaction, id, caller).await?);
@@ -46,7 +46,7 @@ pub(crate) async fn take(
         return Err(ApiError::Conflict("the request is not new any more"));
     }
     finish(&app, transaction, &locked, caller.person, Action::CallbackTake, None).await?;
-    reply(&app, id).await
+    reply(&client, id).await
 }
 
 /// Gives a taken request back to the others.
@@ -66,7 +66,7 @@ pub(crate) async fn release(
         return Err(ApiError::CallbackFinished);
     }
     finish(&app, transaction, &locked, caller.person, Action::CallbackRelease, None).await?;
-    reply(&app, id).await
+    reply(&client, id).await
 }
 
 /// Marks a request done by hand: the patient was reached some other way.
@@ -87,7 +87,7 @@ pub(crate) async fn done(
     }
     let event = SystemEvent::CallbackDone { callback: id };
     finish(&app, transaction, &locked, caller.person, Action::CallbackDone, Some(&event)).await?;
-    reply(&app, id).await
+    reply(&client, id).await
 }
 
 /// Cancels a request: the patient their own, an operator one that is new or
@@ -122,7 +122,7 @@ pub(crate) async fn cancel(
     }
     let event = SystemEvent::CallbackCancelled { callback: id };
     finish(&app, transaction, &locked, caller.person, Action::CallbackCancel, Some(&event)).await?;
-    reply(&app, id).await
+    reply(&client, id).await
 }
 
 async fn lock_visible(
@@ -189,7 +189,8 @@ async fn finish(
     Ok(())
 }
 
-async fn reply(app: &App, id: CallbackId) -> Result<Json<Callback>, ApiError> {
-    let client = app.client().await?;
-    Ok(Json(storage::callbacks::find(&client, id).await?.ok_or(ApiError::NotFound)?))
+/// The answer, over the connection at hand: a second one, asked for while the first
+/// is held, could make requests wait for each other.
+async fn reply(client: &Client, id: CallbackId) -> Result<Json<Callback>, ApiError> {
+    Ok(Json(storage::callbacks::find(client, id).await?.ok_or(ApiError::NotFound)?))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Client, Transaction};
 use housecall_protocol::client::Topic;
 use housecall_protocol::domain::{ConsultationState, Role, SystemEvent};
 use housecall_protocol::rest::{
@@ -41,7 +41,7 @@ pub(crate) async fn claim(
         }
         (ConsultationState::Active, _) => {
             drop(transaction);
-            return reply(&app, caller, id).await;
+            return reply(&client, caller, id).await;
         }
         (ConsultationState::Waiting, _) => {}
     }
@@ -56,7 +56,7 @@ pub(crate) async fn claim(
     };
     finish(&app, transaction, &locked, caller, Action::ConsultationClaim, &event).await?;
     app.metrics.claimed_after(waited_s);
-    reply(&app, caller, id).await
+    reply(&client, caller, id).await
 }
 
 /// Ends a consultation, with a conclusion for the patient.
@@ -84,7 +84,7 @@ pub(crate) async fn close(
         summary: conclusion,
     };
     finish(&app, transaction, &locked, caller, Action::ConsultationClose, &event).await?;
-    reply(&app, caller, id).await
+    reply(&client, caller, id).await
 }
 
 /// Hands a consultation to another operator, or back to the queue: of a
@@ -121,7 +121,7 @@ pub(crate) async fn transfer(
         specialty: if body.operator.is_some() { None } else { specialty.map(str::to_owned) },
     };
     finish(&app, transaction, &locked, caller, Action::ConsultationTransfer, &event).await?;
-    reply(&app, caller, id).await
+    reply(&client, caller, id).await
 }
 
 /// The consultation with its conversation locked, when the caller may know of it:
@@ -195,13 +195,14 @@ async fn finish(
     Ok(())
 }
 
+/// The answer, over the connection at hand: a second one, asked for while the first
+/// is held, could make requests wait for each other.
 async fn reply(
-    app: &App,
+    client: &Client,
     caller: DeskCaller,
     id: ConsultationId,
 ) -> Result<Json<ConsultationSummary>, ApiError> {
-    let client = app.client().await?;
     let reader = Reader { person: caller.person, account: Account::Operator(caller.role) };
-    let summary = storage::consultations::find(&client, reader, id).await?;
+    let summary = storage::consultations::find(client, reader, id).await?;
     Ok(Json(summary.ok_or(ApiError::NotFound)?))
 }

@@ -9,7 +9,7 @@ use housecall_protocol::rest::{Me, MeUpdate};
 use housecall_protocol::{PersonId, SessionId};
 use jiff::civil::Date;
 
-use super::caller::{Caller, PatientCaller};
+use super::caller::{Account, Caller};
 use crate::app::App;
 use crate::extract::Body;
 use crate::problem::ApiError;
@@ -32,9 +32,11 @@ pub(crate) async fn read(State(app): State<App>, caller: Caller) -> Result<Json<
 pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
-    patient: PatientCaller,
     Body(body): Body<MeUpdate>,
 ) -> Result<Json<Me>, ApiError> {
+    if caller.account != Account::Patient {
+        return Err(ApiError::Forbidden);
+    }
     let change = ProfileChange {
         name: body.name.map(|name| text::line("name", &name, 1, 100)).transpose()?,
         birth_date: body.birth_date.map(|date| parse_birth_date(&date)).transpose()?,
@@ -43,9 +45,9 @@ pub(crate) async fn update(
     };
     let mut client = app.client().await?;
     let transaction = client.transaction().await?;
-    storage::patients::update(&transaction, patient.person, &change).await?;
-    let id = patient.person.to_string();
-    audit::record(&transaction, patient.person, Some(patient.person), Action::PatientUpdate, &id)
+    storage::patients::update(&transaction, caller.person, &change).await?;
+    let id = caller.person.to_string();
+    audit::record(&transaction, caller.person, Some(caller.person), Action::PatientUpdate, &id)
         .await?;
     transaction.commit().await?;
     announce::changed(&app.context.bus, Topic::Patient, id, None).await;

@@ -9,6 +9,15 @@ use crate::problem::ApiError;
 
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The SMS gateway's address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SmsError {
+    #[error("crm_api.sms_webhook_url: an http:// address; put a TLS proxy beside the gateway")]
+    Scheme,
+    #[error("SMS gateway client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
 /// The configured way. An enum and not a trait: both are here.
 pub(crate) enum SmsSender {
     /// Demo mode: a line in the terminal, outside the log, which must not carry
@@ -21,8 +30,11 @@ pub(crate) enum SmsSender {
 }
 
 impl SmsSender {
-    pub(crate) fn new(config: &Config, settings: &Settings) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(config: &Config, settings: &Settings) -> Result<Self, SmsError> {
         if !config.sms_webhook_url.is_empty() {
+            if !config.sms_webhook_url.starts_with("http://") {
+                return Err(SmsError::Scheme);
+            }
             let client = reqwest::Client::builder().timeout(WEBHOOK_TIMEOUT).build()?;
             return Ok(Self::Webhook { url: config.sms_webhook_url.clone(), client });
         }

@@ -77,6 +77,26 @@ pub(crate) async fn sent(
         .collect())
 }
 
+/// Removes records of files that were uploaded a week ago and never sent, at most
+/// 100, and returns them: their bytes are to be removed too. A phone that went
+/// offline between the upload and the message has had a week to send it.
+pub(crate) async fn sweep_unsent(client: &impl GenericClient) -> Result<Vec<FileId>> {
+    let rows = client
+        .query(
+            "DELETE FROM crm.files WHERE id IN (
+                 SELECT f.id FROM crm.files f
+                 WHERE f.created_at < now() - interval '7 days'
+                   AND NOT EXISTS (SELECT 1 FROM chat.messages m
+                                   WHERE m.conversation_id = f.conversation_id
+                                     AND m.file_id = f.id)
+                 LIMIT 100)
+             RETURNING id",
+            &[],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| FileId(row.get(0))).collect())
+}
+
 fn view(row: &Row) -> FileView {
     FileView {
         id: FileId(row.get("id")),
