@@ -222,14 +222,9 @@ impl Connection {
         if reason == CloseReason::Draining {
             let _ = tokio::time::timeout(self.gateway.config.drain(), self.drain()).await;
         }
-        let call = self.gateway.registry.remove(self.handle.id);
         let kind = kind_label(self.handle.kind);
         self.gateway.metrics.connections.with_label_values(&[kind]).dec();
-        self.gateway.beat_left(&self.handle).await;
-        if let Some(call) = call {
-            let actor = self.identity.actor.clone();
-            self.gateway.calls.disconnected(&self.gateway, actor, self.handle.id, call).await;
-        }
+        hello::withdraw(&self.gateway, &self.handle, &self.identity.actor).await;
         let Some(code) = reason.code() else { return };
         let _ = tokio::time::timeout(CLOSE_PATIENCE, async {
             if reason.still_reads() {

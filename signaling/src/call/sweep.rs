@@ -38,7 +38,10 @@ pub(crate) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
 async fn beat(gateway: &Gateway) -> Result<(), StorageError> {
     // Taken before the query: a call that starts meanwhile is in neither list.
     let driven: Vec<CallId> = gateway.calls.local_calls().keys().copied().collect();
-    let open = calls::beat(&gateway.context.pool, gateway.node()).await?;
+    if driven.is_empty() {
+        return Ok(());
+    }
+    let open = calls::beat(&gateway.context.pool, gateway.node(), &driven).await?;
     for call in driven.into_iter().filter(|call| !open.contains(call)) {
         if let Some(inbox) = gateway.calls.inbox(call) {
             // A full inbox: the next beat tries again.

@@ -66,7 +66,7 @@ pub(super) async fn greet(
         Ok((greeted, welcome)) => {
             let frame = Outgoing::reply(id, ServerFrame::Welcome(Box::new(welcome)));
             if socket.send(Message::Text(frame.to_text().into())).await.is_err() {
-                leave(gateway, &greeted.handle).await;
+                leave(gateway, &greeted).await;
                 return Err(CloseReason::PeerGone);
             }
             Ok(greeted)
@@ -80,9 +80,18 @@ pub(super) async fn greet(
     }
 }
 
-async fn leave(gateway: &Gateway, handle: &Handle) {
-    gateway.registry.remove(handle.id);
+/// Takes back what the hello announced, and tells the owner of the person's call.
+async fn leave(gateway: &Gateway, greeted: &Greeted) {
+    withdraw(gateway, &greeted.handle, &greeted.identity.actor).await;
+}
+
+/// Leaves every table and tells whoever counted on the connection.
+pub(super) async fn withdraw(gateway: &Gateway, handle: &Handle, actor: &Actor) {
+    let call = gateway.registry.remove(handle.id);
     gateway.beat_left(handle).await;
+    if let Some(call) = call {
+        gateway.calls.disconnected(gateway, actor.clone(), handle.id, call).await;
+    }
 }
 
 /// The first text frame, which must be a hello.
@@ -142,7 +151,7 @@ async fn admit(gateway: &Arc<Gateway>, hello: &Hello) -> Result<(Greeted, Welcom
     match welcomed {
         Ok(welcome) => Ok((greeted, welcome)),
         Err(rejected) => {
-            gateway.registry.remove(greeted.handle.id);
+            leave(gateway, &greeted).await;
             Err(rejected)
         }
     }

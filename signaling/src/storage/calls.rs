@@ -257,16 +257,22 @@ pub(crate) async fn owner(
     Ok(row.map(|row| Owner { node: NodeId(row.get(0)), ended: row.get(1) }))
 }
 
-/// The owner's sign of life; returns its calls that are still open.
-pub(crate) async fn beat(pool: &Pool, owner: NodeId) -> Result<Vec<CallId>, StorageError> {
+/// The owner's sign of life for the calls it drives; returns those still open. A
+/// call of its own that it drives no more gets none, so that a sweep ends it.
+pub(crate) async fn beat(
+    pool: &Pool,
+    owner: NodeId,
+    driven: &[CallId],
+) -> Result<Vec<CallId>, StorageError> {
+    let driven: Vec<Uuid> = driven.iter().map(|call| call.0).collect();
     let client = pool.get().await?;
     let statement = client
         .prepare_cached(
             "UPDATE crm.calls SET owner_seen_at = now()
-             WHERE owner_node = $1 AND ended_at IS NULL RETURNING id",
+             WHERE owner_node = $1 AND id = ANY($2) AND ended_at IS NULL RETURNING id",
         )
         .await?;
-    let rows = client.query(&statement, &[&owner.0]).await?;
+    let rows = client.query(&statement, &[&owner.0, &driven]).await?;
     Ok(rows.iter().map(|row| CallId(row.get(0))).collect())
 }
 

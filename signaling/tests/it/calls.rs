@@ -293,6 +293,21 @@ async fn a_call_whose_owner_is_gone_is_ended_by_another() {
 }
 
 #[tokio::test]
+async fn a_call_that_another_ended_in_the_database_stops_here_too() {
+    let call = CallConfig { beat_s: 1, ..CallConfig::default() };
+    let house = House::with(Config { call, ..Config::default() }).await;
+    let relay = Relay::new(&house.bus).await;
+    let mut doctor = house.connect(house.doctor).await;
+    let mut patient = house.connect(house.patient).await;
+    let call = ring(&house, &mut doctor, &mut patient).await;
+    house.sql(&format!("SELECT * FROM crm.finish_call('{call}', 'failed')")).await;
+    doctor.call_state("ended").await;
+    patient.call_state("ended").await;
+    relay.was_asked(&format!("close {call}")).await;
+    assert_eq!(house.call_records().await, ["failed"], "recorded once");
+}
+
+#[tokio::test]
 async fn a_stop_ends_the_calls_before_the_connections() {
     let house = House::new().await;
     let relay = Relay::new(&house.bus).await;

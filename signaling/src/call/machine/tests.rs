@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use housecall_protocol::client::CallReport;
+use housecall_protocol::client::{CallAccept, CallReport, ErrorCode};
 use housecall_protocol::cluster::QualityReport;
 use housecall_protocol::domain::{CallParty, PersonKind};
 use housecall_protocol::{CallId, ConsultationId};
