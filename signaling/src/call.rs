@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, log_malformed};
 use crate::storage::{StorageError, calls};
 use actor::{Message, Responder};
 use machine::Timing;
@@ -183,7 +183,7 @@ impl Calls {
         let request = match delivery.parse::<CallRequest>() {
             Ok(request) => request,
             Err(error) => {
-                tracing::error!(%error, "forwarded request");
+                log_malformed(&error);
                 return;
             }
         };

@@ -76,8 +76,21 @@ fn refusal(error: &BusError) -> Refusal {
             Refusal::new(ErrorCode::Unavailable, "a part of the house is away; try again")
         }
         BusError::Malformed { .. } => {
-            tracing::error!(%error, "request");
+            log_malformed(error);
             Refusal::new(ErrorCode::Internal, "two parts of the house misunderstood each other")
+        }
+    }
+}
+
+/// A message that cannot be read, by its place alone: the reader's own words for
+/// it quote the value, which may be what a patient wrote.
+pub(crate) fn log_malformed(error: &BusError) {
+    match error {
+        BusError::Malformed { subject, error } => {
+            tracing::error!(subject, column = error.column(), "unreadable message");
+        }
+        BusError::NoResponders { .. } | BusError::Timeout { .. } | BusError::Connection(_) => {
+            tracing::error!(%error, "bus");
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::machine::{CallMachine, Effect, Input, RelayStep, Side, Ticket};
 use super::{finish, not_found};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, log_malformed};
 use crate::lane::Lane;
 use crate::storage::calls;
 
@@ -137,7 +137,7 @@ impl CallActor {
             event = self.events.next() => match event {
                 Some(delivery) => match delivery.parse::<SfuEvent>() {
                     Ok(event) => self.input(Input::Relay(event)).await,
-                    Err(error) => tracing::error!(%error, "relay event"),
+                    Err(error) => log_malformed(&error),
                 },
                 // The bus is closed: no more can be done for this call here.
                 None => self.input(Input::Abort).await,

@@ -15,7 +15,7 @@ use housecall_protocol::domain::{CallState, Message, MessageBody, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
 use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, access};
+use super::{Gateway, access, log_malformed};
 
 /// Takes one event to the connections that it is for.
 type Route = fn(&Gateway, &Delivery) -> Result<(), BusError>;
@@ -70,7 +70,7 @@ async fn pump(
         };
         let Some(delivery) = delivery else { return };
         if let Err(error) = route(&gateway, &delivery) {
-            tracing::error!(%error, "event");
+            log_malformed(&error);
         }
         let total = subscription.lost();
         gateway.metrics.bus_lost.inc_by(total - lost);
@@ -94,7 +94,7 @@ async fn pump_desk(gateway: Arc<Gateway>, mut subscription: Subscription, stop: 
                 gateway.registry.send_to_operators(&text(frame));
                 access::recheck(&gateway, &event).await;
             }
-            Err(error) => tracing::error!(%error, "event"),
+            Err(error) => log_malformed(&error),
         }
     }
 }
