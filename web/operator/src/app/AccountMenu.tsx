@@ -33,8 +33,8 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
           <Icon icon={iconMore} className="hc-account-more" />
         </button>
       </CDropdownToggle>
-      <CDropdownMenu className="hc-account-menu">
-        <CDropdownHeader>{t('status.choose')}</CDropdownHeader>
+      <CDropdownMenu as="div" role="group" className="hc-account-menu">
+        <CDropdownHeader as="div">{t('status.choose')}</CDropdownHeader>
         {STATUSES.map((choice) => (
           <CDropdownItem
             key={choice} as="button" type="button" data-testid={`status-${choice}`}
@@ -46,9 +46,9 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
           </CDropdownItem>
         ))}
         <CDropdownDivider />
-        <CDropdownHeader>{t('settings.theme')}</CDropdownHeader>
+        <CDropdownHeader as="div">{t('settings.theme')}</CDropdownHeader>
         <div className="hc-account-row"><ThemeSwitch /></div>
-        <CDropdownHeader>{t('settings.language')}</CDropdownHeader>
+        <CDropdownHeader as="div">{t('settings.language')}</CDropdownHeader>
         <div className="hc-account-row"><LanguageSwitch /></div>
         <CDropdownDivider />
         <CDropdownItem as="button" type="button" data-testid="sign-out" onClick={() => void session.signOut()}>

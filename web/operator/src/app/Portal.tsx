@@ -60,10 +60,10 @@ export function Portal() {
             <Sidebar counts={counts} onGo={() => setMenu(false)} />
           </COffcanvas>
         )}
-        <div className="hc-main">
+        <main className="hc-main">
           <OfflineBar />
           <CallHost><Pages /></CallHost>
-        </div>
+        </main>
       </div>
     </FrameContext.Provider>
   );

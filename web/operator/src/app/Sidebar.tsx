@@ -20,7 +20,7 @@ export function Sidebar({ counts, onGo }: Props) {
   const { data: brand } = useBrand();
   const me = useMe();
   return (
-    <div className="sidebar hc-sidebar">
+    <aside className="sidebar show hc-sidebar" aria-label={t('nav.menu')}>
       <div className="hc-sidebar-brand">
         <BrandMark />
         <span className="hc-sidebar-words">
@@ -28,24 +28,26 @@ export function Sidebar({ counts, onGo }: Props) {
           <small>{t('brand.portal')}</small>
         </span>
       </div>
-      <CSidebarNav as="nav" aria-label={t('nav.label')}>
-        {sectionsOf(me.role).map((section) => {
-          const count = section.count?.(counts) ?? 0;
-          return (
-            <CNavItem key={section.path}>
-              <NavLink
-                to={section.path} className="nav-link" data-testid={section.testId}
-                title={t(section.label)} {...(onGo && { onClick: onGo })}
-              >
-                <Icon icon={section.icon} className="hc-nav-icon" />
-                <span className="hc-sidebar-words">{t(section.label)}</span>
-                {count > 0 && <span className="hc-count is-urgent">{count > 99 ? '99+' : count}</span>}
-              </NavLink>
-            </CNavItem>
-          );
-        })}
-      </CSidebarNav>
+      <nav className="hc-sections" aria-label={t('nav.label')}>
+        <CSidebarNav>
+          {sectionsOf(me.role).map((section) => {
+            const count = section.count?.(counts) ?? 0;
+            return (
+              <CNavItem key={section.path}>
+                <NavLink
+                  to={section.path} className="nav-link" data-testid={section.testId}
+                  title={t(section.label)} {...(onGo && { onClick: onGo })}
+                >
+                  <Icon icon={section.icon} className="hc-nav-icon" />
+                  <span className="hc-sidebar-words">{t(section.label)}</span>
+                  {count > 0 && <span className="hc-count is-urgent">{count > 99 ? '99+' : count}</span>}
+                </NavLink>
+              </CNavItem>
+            );
+          })}
+        </CSidebarNav>
+      </nav>
       <AccountMenu dialogs={me.role === 'admin' ? undefined : counts.mine} />
-    </div>
+    </aside>
   );
 }

@@ -6,6 +6,7 @@ import { Icon } from '../ui/Icon';
 import {
   iconExpand, iconMessage, iconMicrophone, iconScreen, iconShrink, iconVideo,
 } from '../ui/icons';
+import { usePhone } from '../ui/useMediaQuery';
 import { DeviceMenu } from './DeviceMenu';
 import { HangUpIcon } from './HangUpIcon';
 import type { Fullscreen } from './useFullscreen';
@@ -44,6 +45,8 @@ const canShareScreen = () => typeof navigator.mediaDevices?.getDisplayMedia === 
 export function CallControls({ call, chat, setChat, fullscreen }: Props) {
   const { t } = useTranslation();
   const { calls } = useHouse();
+  // On a phone the call fills the screen as it is.
+  const phone = usePhone();
   const { microphone, camera, screen } = call.media;
   const shares = canShareScreen() && (call.phase === 'active' || screen);
   return (
@@ -70,7 +73,7 @@ export function CallControls({ call, chat, setChat, fullscreen }: Props) {
           label={t(chat ? 'call.hideChat' : 'call.chat')} onClick={() => setChat(!chat)}
         />
       )}
-      {fullscreen.possible && (
+      {fullscreen.possible && !phone && (
         <Control
           icon={fullscreen.on ? iconShrink : iconExpand} testId="call-fullscreen" pressed={fullscreen.on}
           short={t('call.fullShort')} label={t(fullscreen.on ? 'call.fullscreenExit' : 'call.fullscreen')} onClick={fullscreen.toggle}

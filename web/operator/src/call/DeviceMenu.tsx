@@ -40,10 +40,10 @@ export function DeviceMenu() {
         </button>
       </CDropdownToggle>
       <span aria-hidden="true">{t('call.devicesShort')}</span>
-      <CDropdownMenu className="hc-devices">
+      <CDropdownMenu as="div" role="group" className="hc-devices">
         {devices && KINDS.filter(({ list }) => devices[list].length > 0).map(({ key, list }) => (
           <div key={key}>
-            <CDropdownHeader>{t(`call.${key}`)}</CDropdownHeader>
+            <CDropdownHeader as="div">{t(`call.${key}`)}</CDropdownHeader>
             {devices[list].map((device, at) => (
               <CDropdownItem key={device.deviceId} as="button" type="button" onClick={() => choose(key, device.deviceId)}>
                 <span>{device.label || t('call.deviceDefault', { number: at + 1 })}</span>

@@ -22,7 +22,7 @@ export function CloseDialog({ open, busy, consultation, dismiss, confirm }: Prop
     <CModal visible={open} onClose={dismiss} alignment="center" aria-labelledby={`close-${consultation}`}>
       <CForm onSubmit={submit}>
         <CModalHeader closeButton={false}>
-          <CModalTitle id={`close-${consultation}`}>{t('close.title')}</CModalTitle>
+          <CModalTitle as="h2" id={`close-${consultation}`}>{t('close.title')}</CModalTitle>
         </CModalHeader>
         <CModalBody>
           <CFormLabel htmlFor="close-summary">{t('close.summary')}</CFormLabel>

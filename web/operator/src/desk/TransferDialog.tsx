@@ -73,7 +73,7 @@ export function TransferDialog({ open, busy, dismiss, confirm }: Props) {
   return (
     <CModal visible={open} onClose={dismiss} alignment="center" aria-labelledby="transfer-title">
       <CForm onSubmit={submit}>
-        <CModalHeader closeButton={false}><CModalTitle id="transfer-title">{t('transfer.title')}</CModalTitle></CModalHeader>
+        <CModalHeader closeButton={false}><CModalTitle as="h2" id="transfer-title">{t('transfer.title')}</CModalTitle></CModalHeader>
         <CModalBody>
           <div className="hc-segments hc-transfer-ways">
             {(['operator', 'queue'] as const).map((each) => (

@@ -25,7 +25,7 @@ export function NotifyMenu() {
           {permission === 'default' && <i className="hc-bell-dot" />}
         </button>
       </CDropdownToggle>
-      <CDropdownMenu className="hc-notify">
+      <CDropdownMenu as="div" role="group" className="hc-notify">
         <div className="hc-notify-row">
           <CFormSwitch
             id="notify-sound" label={t('notify.sound')} checked={sound}

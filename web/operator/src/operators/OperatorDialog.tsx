@@ -57,7 +57,7 @@ export function OperatorDialog({ operator, dismiss }: Props) {
     <CModal visible onClose={dismiss} alignment="center" aria-labelledby="operator-title">
       <CForm noValidate onSubmit={submit}>
         <CModalHeader closeButton={false}>
-          <CModalTitle id="operator-title">{t(operator ? 'operators.editTitle' : 'operators.addTitle')}</CModalTitle>
+          <CModalTitle as="h2" id="operator-title">{t(operator ? 'operators.editTitle' : 'operators.addTitle')}</CModalTitle>
         </CModalHeader>
         <CModalBody>
           <div className="hc-field">

@@ -35,7 +35,7 @@ function Held({ request, busy, act }: Props) {
             <Icon icon={iconMore} />
           </button>
         </CDropdownToggle>
-        <CDropdownMenu>
+        <CDropdownMenu as="div" role="group">
           <CDropdownItem as="button" type="button" data-testid="request-done" onClick={() => act('done')}>{t('requests.done')}</CDropdownItem>
           <CDropdownItem as="button" type="button" data-testid="request-release" onClick={() => act('release')}>{t('requests.release')}</CDropdownItem>
           <CDropdownItem as="button" type="button" data-testid="request-cancel" onClick={() => act('cancel')}>{t('requests.cancel')}</CDropdownItem>
@@ -81,7 +81,7 @@ export function RequestRow({ request, busy, act }: Props) {
         {words.there && <small>{words.there}</small>}
       </td>
       <td><span className={`hc-chip is-${words.tone}`}>{words.state}</span></td>
-      <td className="hc-quiet">{words.attempts}</td>
+      <td className="hc-quiet" data-label={t('requests.attempts')}>{words.attempts}</td>
       <td><Operator request={request} busy={busy} act={act} /></td>
     </tr>
   );

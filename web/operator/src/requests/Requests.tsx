@@ -49,7 +49,7 @@ function CancelDialog({ request, dismiss, confirm }: CancelProps) {
   const { t } = useTranslation();
   return (
     <CModal visible={request !== undefined} onClose={dismiss} alignment="center" aria-labelledby="cancel-title">
-      <CModalHeader closeButton={false}><CModalTitle id="cancel-title">{t('requests.cancelTitle')}</CModalTitle></CModalHeader>
+      <CModalHeader closeButton={false}><CModalTitle as="h2" id="cancel-title">{t('requests.cancelTitle')}</CModalTitle></CModalHeader>
       <CModalBody>{t('requests.cancelText', { name: request?.patient.name || t('person.noName') })}</CModalBody>
       <CModalFooter>
         <CButton color="secondary" variant="outline" onClick={dismiss}>{t('requests.keep')}</CButton>
