@@ -17,6 +17,9 @@ use crate::storage::patients::ProfileChange;
 
 type Result<T = ()> = std::result::Result<T, DemoError>;
 
+/// Before the first story.
+const REGISTERED_DAYS_AGO: i64 = 60;
+
 /// What the writing of everything needs.
 struct Writer<'a> {
     transaction: &'a Transaction<'a>,
@@ -83,6 +86,12 @@ impl Writer<'_> {
                 time_zone: Some(patient.time_zone.to_owned()),
             };
             storage::patients::update(self.transaction, id, &change).await?;
+            self.transaction
+                .execute(
+                    "UPDATE crm.people SET created_at = $2 WHERE id = $1",
+                    &[&id.0, &self.ago(REGISTERED_DAYS_AGO * 24 * 60 * 60)],
+                )
+                .await?;
             let conversation =
                 storage::conversations::lock_of_patient(self.transaction, id).await?;
             let missing = || DemoError::Database("a patient without a conversation".to_owned());

@@ -29,7 +29,10 @@ pub(crate) async fn code(
     app.limits.codes_by_address.check(&client.address)?;
     let connection = app.client().await?;
     let code = codes::issue(&app, &connection, &phone).await?;
-    app.sms.send_code(&phone, &code, &app.config.brand.name).await?;
+    if let Err(error) = app.sms.send_code(&phone, &code, &app.config.brand.name).await {
+        storage::codes::take_back(&connection, &phone).await?;
+        return Err(error);
+    }
     Ok(Json(CodeSent {
         expires_in_s: app.config.code_life_s,
         resend_after_s: app.config.code_resend_s,

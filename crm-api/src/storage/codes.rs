@@ -65,6 +65,19 @@ pub(crate) async fn store(
     Ok(Stored::NotBefore { retry_after_s: u32::try_from(wait).unwrap_or(1) })
 }
 
+/// Takes back a code that could not be sent: it does not count and nobody has to
+/// wait for it.
+pub(crate) async fn take_back(client: &impl GenericClient, phone: &str) -> Result<()> {
+    client
+        .execute(
+            "UPDATE crm.one_time_codes SET created_at = '-infinity', expires_at = '-infinity',
+                    sent_in_window = sent_in_window - 1 WHERE phone = $1",
+            &[&phone],
+        )
+        .await?;
+    Ok(())
+}
+
 /// A try at a code.
 pub(crate) struct Try {
     pub(crate) hash: Vec<u8>,

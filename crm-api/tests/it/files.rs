@@ -178,3 +178,30 @@ async fn only_who_reads_the_conversation_gets_its_files() {
     house.post(&format!("/api/v1/consultations/{id}/claim"), &doctor, json!({})).await.ok();
     into(&doctor).await.ok();
 }
+
+#[tokio::test]
+async fn a_file_that_was_never_sent_is_removed_after_a_week() {
+    let house = House::open().await;
+    let patient = house.patient("+79000000809").await;
+    upload(&house, &patient, "old.txt", b"old").await.ok();
+    let client = house.database.pool.get().await.expect("a connection");
+    let age = "UPDATE crm.files SET created_at = now() - interval '8 days'";
+    client.execute(age, &[]).await.expect("moved");
+    let fresh = upload(&house, &patient, "fresh.txt", b"fresh").await.ok();
+
+    // A process sweeps when it starts.
+    let mut context = house.context.clone();
+    context.metrics = prometheus::Registry::new();
+    let running = housecall_crm_api::start(context, house.config.clone()).await.expect("starts");
+    let swept = async {
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+        while stored(&house) > 1 {
+            tick.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), swept).await.expect("swept");
+    drop(running);
+    let path = format!("/api/v1/files/{}", fresh["id"].as_str().expect("an id"));
+    house.get(&path, &patient).await.ok_bytes();
+    assert_eq!(house.count("SELECT count(*) FROM crm.files").await, 1);
+}

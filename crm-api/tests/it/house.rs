@@ -37,12 +37,18 @@ impl House {
     }
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open_as(|config, _| change(config)).await
+    }
+
+    pub(crate) async fn open_as(change: impl FnOnce(&mut Config, &mut Settings)) -> Self {
         let database = TestDatabase::fresh().await;
         let files = tempfile::tempdir().expect("a temporary directory");
         let mut config =
             Config { files_dir: files.path().join("files"), code_resend_s: 0, ..Config::default() };
         config.codes_per_phone_hour = 1000;
-        change(&mut config);
+        let mut settings =
+            Settings { demo: true, max_file_bytes: 1024 * 1024, ..Settings::default() };
+        change(&mut config, &mut settings);
         let bus = Bus::local();
         let context = Context {
             node: Uuid::now_v7(),
@@ -50,11 +56,7 @@ impl House {
             bus,
             pool: database.pool.clone(),
             metrics: prometheus::Registry::new(),
-            settings: Arc::new(Settings {
-                demo: true,
-                max_file_bytes: 1024 * 1024,
-                ..Settings::default()
-            }),
+            settings: Arc::new(settings),
             shutdown: CancellationToken::new(),
         };
         let Running { router, tasks } =

@@ -14,4 +14,5 @@ mod pages;
 mod patients;
 mod problems;
 mod sign_in;
+mod sms;
 mod tokens;
