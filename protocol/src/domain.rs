@@ -278,6 +278,20 @@ pub enum CallSubject {
     Callback(CallbackId),
 }
 
+/// A field of medicine, in both languages of the interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[ts(export, export_to = "realtime.ts")]
+pub struct Specialty {
+    /// Stable code, as `cardiology`.
+    pub code: String,
+    /// Name of the field: Терапия / General practice.
+    pub name_ru: String,
+    pub name_en: String,
+    /// Name of the doctor: Терапевт / General practitioner.
+    pub doctor_ru: String,
+    pub doctor_en: String,
+}
+
 /// One side of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(export, export_to = "realtime.ts")]
@@ -285,8 +299,8 @@ pub struct CallParty {
     pub person: PersonId,
     pub name: String,
     pub kind: PersonKind,
-    /// An operator's specialty, as the patient should read it.
-    pub specialty: Option<String>,
+    /// Of an operator who has one.
+    pub specialty: Option<Specialty>,
     pub media: MediaState,
     /// Set while the person's signaling or media connection is down.
     pub reconnecting: bool,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::domain::Specialty;
 use crate::domain::{
     CallbackState, ConsultationState, FileView, PersonKind, PresenceStatus, Role, TimestampMs,
 };
@@ -124,17 +125,6 @@ bodies! {
         pub created_at: TimestampMs,
         pub last_used_at: TimestampMs,
         pub current: bool,
-    }
-    #[derive(Debug)]
-    pub struct Specialty {
-        /// Stable code, as `cardiology`.
-        pub code: String,
-        /// Name of the field: Терапия / Therapy.
-        pub name_ru: String,
-        pub name_en: String,
-        /// Name of the doctor: Терапевт / General practitioner.
-        pub doctor_ru: String,
-        pub doctor_en: String,
     }
 
     /// The patient's start page.

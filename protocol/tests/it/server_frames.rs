@@ -7,12 +7,22 @@ use crate::{by_type, id};
 
 const AT: TimestampMs = TimestampMs(1_764_000_000_000);
 
+fn therapy() -> Specialty {
+    Specialty {
+        code: "therapy".to_owned(),
+        name_ru: "Терапия".to_owned(),
+        name_en: "General practice".to_owned(),
+        doctor_ru: "Терапевт".to_owned(),
+        doctor_en: "General practitioner".to_owned(),
+    }
+}
+
 fn party(n: u128, kind: PersonKind) -> CallParty {
     CallParty {
         person: id(n),
         name: "Илья".to_owned(),
         kind,
-        specialty: (kind == PersonKind::Operator).then(|| "Терапевт".to_owned()),
+        specialty: (kind == PersonKind::Operator).then(therapy),
         media: MediaState { microphone: true, camera: false, screen: false },
         reconnecting: false,
     }

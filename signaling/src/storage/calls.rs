@@ -3,6 +3,7 @@
 use housecall_platform::postgres::Pool;
 use housecall_protocol::domain::{
     CallMedia, CallParty, CallState, CallSubject, CallView, EndReason, MediaState, PersonKind,
+    Specialty,
 };
 use housecall_protocol::{CallId, CallbackId, ConsultationId, ConversationId, NodeId, PersonId};
 use tokio_postgres::Row;
@@ -61,7 +62,8 @@ pub(crate) struct Orphan {
     pub(crate) relay: Option<NodeId>,
 }
 
-const SPECIALTY_SQL: &str = "SELECT p.kind, p.name, s.doctor_ru
+const PARTY_SQL: &str =
+    "SELECT p.kind, p.name, s.code, s.name_ru, s.name_en, s.doctor_ru, s.doctor_en
      FROM crm.people p
      LEFT JOIN crm.operators o ON o.id = p.id
      LEFT JOIN crm.specialties s ON s.code = o.specialty
@@ -97,13 +99,19 @@ pub(crate) async fn subject(
 /// A person as a side of a call.
 pub(crate) async fn party(pool: &Pool, person: PersonId) -> Result<CallParty, StorageError> {
     let client = pool.get().await?;
-    let statement = client.prepare_cached(SPECIALTY_SQL).await?;
+    let statement = client.prepare_cached(PARTY_SQL).await?;
     let row = client.query_one(&statement, &[&person.0]).await?;
     Ok(CallParty {
         person,
         name: row.get(1),
         kind: kind(row.get(0))?,
-        specialty: row.get(2),
+        specialty: row.get::<_, Option<String>>(2).map(|code| Specialty {
+            code,
+            name_ru: row.get(3),
+            name_en: row.get(4),
+            doctor_ru: row.get(5),
+            doctor_en: row.get(6),
+        }),
         media: MediaState::default(),
         reconnecting: false,
     })

@@ -2,6 +2,7 @@ import { formatClock, type CallSnapshot, type QualityLevel } from '@housecall/sd
 import { useTranslation } from 'react-i18next';
 
 import { useNow } from '../app/client';
+import { doctorTitle } from '../app/format';
 
 export function CallHead({ call }: { call: CallSnapshot }) {
   const { t } = useTranslation();
@@ -10,7 +11,7 @@ export function CallHead({ call }: { call: CallSnapshot }) {
     <header className="call-head">
       <div className="call-who">
         <h1>{call.peer?.name ?? t('call.title')}</h1>
-        {call.peer && <p>{call.peer.specialty ?? t('doctor.general')}</p>}
+        {call.peer && <p>{doctorTitle(call.peer.specialty)}</p>}
       </div>
       {talking && (
         <div className="call-chips">

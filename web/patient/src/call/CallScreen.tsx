@@ -1,5 +1,5 @@
 import type { CallSnapshot } from '@housecall/sdk';
-import { useCallback, useState } from 'react';
+import { useCallback, useRef, useState, type MouseEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { housecall, useMe } from '../app/client';
@@ -21,6 +21,16 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
   const picture = remotePicture(call);
   const talking = call.phase === 'active' || call.phase === 'connecting';
   const fading = useFading(talking && picture !== null && !chatOpen);
+  const blind = useRef(false);
+  const handleDown = () => {
+    blind.current = fading.hidden;
+    fading.wake();
+  };
+  // A touch on a control that nobody sees only shows it.
+  const handleClick = (event: MouseEvent) => {
+    if (blind.current) event.stopPropagation();
+    blind.current = false;
+  };
   return (
     <div
       className={`call ${chatOpen ? 'has-chat' : ''} ${fading.hidden ? 'is-quiet' : ''}`}
@@ -29,7 +39,8 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
       aria-label={t('call.title')}
       data-testid="call-screen"
       data-phase={call.phase}
-      onPointerDown={fading.wake}
+      onPointerDownCapture={handleDown}
+      onClickCapture={handleClick}
       onPointerMove={fading.wake}
       onKeyDown={fading.wake}
     >

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { housecall } from '../app/client';
+import { doctorTitle } from '../app/format';
 import { Avatar } from '../ui/Avatar';
 import { Picture } from './Picture';
 
@@ -21,7 +22,7 @@ export function Incoming({ call }: { call: CallSnapshot }) {
       <div className="incoming-who">
         <Avatar id={call.peer.person} name={call.peer.name} size={112} />
         <h1>{call.peer.name}</h1>
-        <p>{call.peer.specialty ?? t('doctor.general')}</p>
+        <p>{doctorTitle(call.peer.specialty)}</p>
         <p className="incoming-kind">{t(video ? 'call.incoming_video' : 'call.incoming_audio')}</p>
       </div>
       <div className="incoming-actions">

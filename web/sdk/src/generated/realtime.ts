@@ -32,9 +32,9 @@ export type CallOfferNeeded = { call: CallId, video_slots: number, };
  */
 export type CallParty = { person: PersonId, name: string, kind: PersonKind, 
 /**
- * An operator's specialty, as the patient should read it.
+ * Of an operator who has one.
  */
-specialty: string | null, media: MediaState, 
+specialty: Specialty | null, media: MediaState, 
 /**
  * Set while the person's signaling or media connection is down.
  */
@@ -356,6 +356,23 @@ export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok
  * A signed-in device: one family of refresh tokens.
  */
 export type SessionId = string;
+
+/**
+ * A field of medicine, in both languages of the interface.
+ */
+export type Specialty = { 
+/**
+ * Stable code, as `cardiology`.
+ */
+code: string, 
+/**
+ * Name of the field: Терапия / General practice.
+ */
+name_ru: string, name_en: string, 
+/**
+ * Name of the doctor: Терапевт / General practitioner.
+ */
+doctor_ru: string, doctor_en: string, };
 
 /**
  * Events written into the conversation by the house itself.
