@@ -90,7 +90,8 @@ export class Realtime extends Store<RealtimeState> {
   start(): void {
     if (this.wanted) return;
     this.wanted = true;
-    void this.connect();
+    if (globalThis.navigator?.onLine === false) this.retry(0);
+    else void this.connect();
   }
 
   stop(): void {
@@ -246,6 +247,11 @@ export class Realtime extends Store<RealtimeState> {
 
   private retry(delayMs: number): void {
     clearTimeout(this.retryTimer);
+    // Without any network a try can only fail, and browsers print it; the `online` event wakes us.
+    if (globalThis.navigator?.onLine === false) {
+      this.set({ ...this.getSnapshot(), status: 'waiting', retryAt: null });
+      return;
+    }
     this.set({ ...this.getSnapshot(), status: 'waiting', retryAt: Date.now() + delayMs });
     this.retryTimer = setTimeout(() => void this.connect(), delayMs);
   }

@@ -139,6 +139,8 @@ export class Session extends Store<SessionState> {
 
   private async refreshNow(): Promise<string> {
     try {
+      // The `online` event tries again.
+      if (globalThis.navigator?.onLine === false) throw new ApiError(0, null);
       const response = await this.post('refresh', {});
       const { access } = this.accept((await response.json()) as TokenResponse);
       this.refreshed.emit(access.token);

@@ -33,7 +33,7 @@ export type SessionState =
 export interface RealtimeState {
   status: 'stopped' | 'connecting' | 'online' | 'waiting' | 'replaced';
   welcome: Welcome | null;
-  /** When the next attempt is due, epoch ms, while `waiting`. */
+  /** When the next attempt is due, epoch ms, while `waiting`; null when it waits for the device's network. */
   retryAt: number | null;
 }
 

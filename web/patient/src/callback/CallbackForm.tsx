@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 
 import { housecall, useMe } from '../app/client';
 import { problemText } from '../app/format';
+import { Segments } from '../ui/Segments';
 import { earliest, toLocalInput } from './when';
 
 const MAX_REASON = 500;
@@ -47,17 +48,16 @@ export function CallbackForm() {
         value={reason}
         onChange={(event) => setReason(event.target.value)}
       />
-      <fieldset className="segments">
-        <legend>{t('callback.when')}</legend>
-        <label>
-          <input type="radio" name="when" checked={!later} onChange={() => setLater(false)} data-testid="callback-now" />
-          <span>{t('callback.now')}</span>
-        </label>
-        <label>
-          <input type="radio" name="when" checked={later} onChange={() => setLater(true)} data-testid="callback-later" />
-          <span>{t('callback.later')}</span>
-        </label>
-      </fieldset>
+      <Segments
+        legend={t('callback.when')}
+        testId="callback"
+        value={later ? 'later' : 'now'}
+        options={[
+          { value: 'now', label: t('callback.now') },
+          { value: 'later', label: t('callback.later') },
+        ]}
+        onChange={(value) => setLater(value === 'later')}
+      />
       {later && (
         <label className="stacked">
           {t('callback.at')}

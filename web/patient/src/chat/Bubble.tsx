@@ -29,11 +29,12 @@ export function Bubble({ item, first, last, onRetry, onDiscard }: Props) {
     >
       <div className={`bubble ${last ? 'is-last' : ''} ${item.state === 'waiting' ? 'is-waiting' : ''} ${failed ? 'is-failed' : ''}`}>
         <Content item={item} />
-        <footer className="bubble-foot">
-          {item.state === 'waiting' && <span>{t('chat.waiting')}</span>}
-          {(last || item.seq === null) && item.state !== 'waiting' && <time>{clock(item.sentAt)}</time>}
-          <Mark item={item} />
-        </footer>
+        {(last || !settled(item)) && (
+          <footer className="bubble-foot">
+            {item.state === 'waiting' ? <span>{t('chat.waiting')}</span> : <time>{clock(item.sentAt)}</time>}
+            <Mark item={item} />
+          </footer>
+        )}
       </div>
       {failed && item.clientMessageId && (
         <div className="bubble-failed" role="alert">
@@ -48,6 +49,11 @@ export function Bubble({ item, first, last, onRetry, onDiscard }: Props) {
       )}
     </article>
   );
+}
+
+/** Nothing more is to be said about it than about the last of its group. */
+function settled(item: ChatItem): boolean {
+  return item.state === 'received' || item.state === 'delivered' || item.state === 'read';
 }
 
 function Content({ item }: { item: ChatItem }) {

@@ -8,7 +8,7 @@ import { useBrand } from '../app/queries';
 import { Page } from '../ui/Page';
 import { Devices } from './Devices';
 import { PersonForm } from './PersonForm';
-import { Segments } from './Segments';
+import { Segments } from '../ui/Segments';
 import './profile.css';
 
 export function Profile() {

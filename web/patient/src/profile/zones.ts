@@ -25,7 +25,9 @@ function label(id: string): string {
   const parts = (timeZoneName: 'longGeneric' | 'shortOffset') =>
     new Intl.DateTimeFormat(locale(), { timeZone: id, timeZoneName }).formatToParts().find((part) => part.type === 'timeZoneName')?.value;
   try {
-    return `${parts('longGeneric') ?? id}, ${parts('shortOffset') ?? ''}`;
+    // «Москва, стандартное время»: the place is enough.
+    const place = (parts('longGeneric') ?? id).split(',')[0] ?? id;
+    return `${place}, ${parts('shortOffset') ?? ''}`;
   } catch {
     // A zone that this browser's tables do not know.
     return id;
