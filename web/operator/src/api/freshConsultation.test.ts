@@ -2,9 +2,9 @@ import type { ConsultationSummary } from '@housecall/sdk';
 import { QueryClient } from '@tanstack/react-query';
 import { expect, test } from 'vitest';
 
-import { refreshConsultations } from './freshConsultation';
+import { gonePatients, refreshConsultations } from './freshConsultation';
 
-const row = (id: string, state: string) => ({ id, state }) as ConsultationSummary;
+const row = (id: string, state: string) => ({ id, state, patient: { id: `p-${id}` } }) as ConsultationSummary;
 
 function clientWith(shown: ConsultationSummary, queue: ConsultationSummary[], next: string | null = null): QueryClient {
   const client = new QueryClient();
@@ -24,6 +24,7 @@ test('one that left every list is gone', () => {
   const client = clientWith(row('a', 'waiting'), []);
   refreshConsultations(client, false);
   expect(client.getQueryData(['gone', 'a'])).toBe(true);
+  expect([...gonePatients(client)]).toEqual(['p-a']);
 });
 
 test('beyond the loaded pages nothing is known', () => {

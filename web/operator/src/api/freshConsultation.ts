@@ -26,6 +26,13 @@ function queueIsWhole(client: QueryClient): boolean {
   return queue !== undefined && !queue.pages.at(-1)?.next;
 }
 
+/** Patients whose card was closed to this reader together with a consultation. */
+export function gonePatients(client: QueryClient): Set<string> {
+  const rows = client.getQueriesData<ConsultationSummary>({ queryKey: ['consultation'] });
+  return new Set(rows.flatMap(([, row]) =>
+    row && client.getQueryData(['gone', row.id]) === true ? [row.patient.id] : []));
+}
+
 /**
  * Brings shown consultations up to date; run after the lists were fetched.
  * `readsAll`: a supervisor is never refused.

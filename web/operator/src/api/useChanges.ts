@@ -2,7 +2,7 @@ import type { Topic } from '@housecall/sdk';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 
-import { refreshConsultations } from './freshConsultation';
+import { gonePatients, refreshConsultations } from './freshConsultation';
 import { useHouse, useMe } from './house';
 
 // One action often announces several changes: they cost one fetch together.
@@ -22,8 +22,11 @@ async function refetch(client: QueryClient, keys: readonly string[], readsAll: b
   await Promise.all(lists.map((key) => client.invalidateQueries({ queryKey: [key] })));
   if (keys.includes('consultations')) refreshConsultations(client, readsAll);
   if (!keys.includes('patient')) return;
-  // After the render that takes away the card of a patient who went to somebody else.
-  window.setTimeout(() => void client.invalidateQueries({ queryKey: ['patient'] }));
+  const closed = gonePatients(client);
+  await client.invalidateQueries({
+    queryKey: ['patient'],
+    predicate: ({ queryKey }) => !closed.has(String(queryKey[1])),
+  });
 }
 
 /** Fetches lists again when the house says they changed, and all of them after a lost connection. */

@@ -5,8 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 
 import { useMe } from '../api/house';
-import { holderOf } from '../api/problems';
-import { useConsultation, useGone } from '../api/queries';
+import { useConsultation } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
 import { AfterPause, Empty, Failed } from '../ui/States';
@@ -18,6 +17,7 @@ import { ConsultationHeader } from './ConsultationHeader';
 import { TransferDialog } from './TransferDialog';
 import { useConsultationActions } from './useConsultationActions';
 import type { DeskPlace } from './useDeskPlace';
+import { useLost } from './useLost';
 
 
 type Props = { id: string; place: DeskPlace };
@@ -54,11 +54,10 @@ function Opened({ row, place }: { row: ConsultationSummary; place: DeskPlace }) 
   const [dialog, setDialog] = useState<'close' | 'transfer' | 'card'>();
   const actions = useConsultationActions(row.id);
   const writing = useWriting(row);
-  const gone = useGone(row.id);
-  const holder = holderOf(actions.claim.error);
+  const lost = useLost(row, actions.claim.error);
   const dismiss = () => setDialog(undefined);
   const claim = () => actions.claim.mutate(undefined, { onSuccess: () => place.go('mine', row.id) });
-  if (holder || gone) return <Lost holder={holder?.name} place={place} />;
+  if (lost) return <Lost holder={lost.holder} place={place} />;
   return (
     <>
       <section className="hc-pane" aria-label={row.patient.name || t('person.noName')} data-testid="consultation" data-state={row.state}>
