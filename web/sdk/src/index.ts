@@ -1,6 +1,8 @@
 /** The client side of Housecall without any interface: sign-in, realtime, chat, calls, files. */
 export type * from './generated/realtime';
 export type * from './rest-types';
+// Both the realtime types and the REST types describe it; they are the same shape.
+export type { Specialty } from './rest-types';
 export type * from './types';
 
 export { Api, type CallbackQuery, type ConsultationQuery, type PatientQuery } from './api';
