@@ -1,15 +1,16 @@
 //! Writes the demo data, in the order things happened.
 
+mod messages;
+
 use deadpool_postgres::Transaction;
 use housecall_protocol::domain::{CallMedia, EndReason, SystemEvent, TimestampMs};
-use housecall_protocol::{CallId, CallbackId, ConsultationId, ConversationId, FileId, PersonId};
+use housecall_protocol::{CallId, CallbackId, ConsultationId, ConversationId, PersonId};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::DemoError;
 use super::people::{OPERATORS, PATIENTS};
 use super::stories::{REQUESTS, Request, STORIES, Step, Story, WAITING, What};
-use crate::Config;
 use crate::files::FileStore;
 use crate::storage;
 use crate::storage::operators::NewOperatorRow;
@@ -201,80 +202,6 @@ impl Writer<'_> {
         }
     }
 
-    async fn say(
-        &self,
-        scene: &Scene,
-        sender: PersonId,
-        kind: &str,
-        text: &str,
-        file: Option<FileId>,
-    ) -> Result {
-        let row = self
-            .transaction
-            .query_one(
-                "SELECT seq FROM chat.append($1, $2, $3, $4, $5, $6, $7, NULL)",
-                &[
-                    &scene.conversation.0,
-                    &sender.0,
-                    &Uuid::now_v7(),
-                    &scene.consultation.0,
-                    &kind,
-                    &text,
-                    &file.map(|id| id.0),
-                ],
-            )
-            .await?;
-        self.move_to(scene.conversation, row.get("seq"), scene.clock).await
-    }
-
-    async fn system(
-        &self,
-        conversation: ConversationId,
-        consultation: Option<ConsultationId>,
-        event: &SystemEvent,
-        at: Timestamp,
-    ) -> Result {
-        let seq = storage::conversations::append_system(
-            self.transaction,
-            conversation,
-            consultation,
-            event,
-        )
-        .await?;
-        self.move_to(conversation, seq, at).await
-    }
-
-    /// Moves the message just written, the conversation's last, into the past.
-    async fn move_to(&self, conversation: ConversationId, seq: i64, at: Timestamp) -> Result {
-        self.transaction
-            .execute(
-                "UPDATE chat.messages SET sent_at = $3 WHERE conversation_id = $1 AND seq = $2",
-                &[&conversation.0, &seq, &at],
-            )
-            .await?;
-        self.transaction
-            .execute(
-                "UPDATE chat.conversations SET last_at = $2 WHERE id = $1",
-                &[&conversation.0, &at],
-            )
-            .await?;
-        Ok(())
-    }
-
-    async fn file(&self, scene: &Scene, name: &str, text: &'static str) -> Result<FileId> {
-        let id = FileId::generate();
-        let types = Config::default().file_types;
-        let body = axum::body::Body::from(text);
-        let received =
-            self.files.receive(id, body, 1024 * 1024, &types).await.map_err(|_| DemoError::File)?;
-        let row = received.into_row(id, scene.conversation, name.to_owned());
-        storage::files::insert(self.transaction, &row, scene.patient).await?;
-        self.transaction
-            .execute("UPDATE crm.files SET created_at = $2 WHERE id = $1", &[&id.0, &scene.clock])
-            .await?;
-        Ok(id)
-    }
-
     /// A call that ended at `ended_at`, with its record in the conversation.
     async fn call(
         &self,
@@ -412,19 +339,5 @@ impl Writer<'_> {
             scene.clock += SignedDuration::from_secs(40);
         }
         self.read_by(conversation, patient).await
-    }
-
-    /// Marks the whole conversation as read by the person.
-    async fn read_by(&self, conversation: ConversationId, person: PersonId) -> Result {
-        self.transaction
-            .execute(
-                "INSERT INTO chat.receipts (conversation_id, person_id, delivered_seq, read_seq)
-                 SELECT id, $2, last_seq, last_seq FROM chat.conversations WHERE id = $1
-                 ON CONFLICT (conversation_id, person_id) DO UPDATE
-                 SET delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq",
-                &[&conversation.0, &person.0],
-            )
-            .await?;
-        Ok(())
     }
 }
