@@ -23,7 +23,7 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
   const fading = useFading(talking && picture !== null && !chatOpen);
   const blind = useRef(false);
   const handleDown = () => {
-    blind.current = fading.hidden;
+    blind.current = fading.isHidden();
     fading.wake();
   };
   // A touch on a control that nobody sees only shows it.
