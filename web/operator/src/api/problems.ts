@@ -16,7 +16,9 @@ const WORDS: Record<string, string> = {
   timeout: 'problem.offline',
   forbidden: 'problem.forbidden',
   not_found: 'problem.notFound',
+  'consultation-closed': 'problem.conflict',
   conflict: 'problem.conflict',
+  'too-large': 'problem.tooLargeAny',
   too_large: 'problem.tooLargeAny',
   busy: 'problem.busy',
 };
@@ -40,6 +42,12 @@ function slow(t: Translate, seconds: number | null | undefined): string {
 export function holderOf(error: unknown): { name: string } | undefined {
   if (!(error instanceof ApiError) || error.status !== 409) return undefined;
   return error.problem?.holder ?? undefined;
+}
+
+/** Of a message that was refused: the last part of a problem's type, or a code of the protocol. */
+export function refusalText(t: Translate, code: string | null): string | undefined {
+  const key = code === null ? undefined : WORDS[code];
+  return key && t(key);
 }
 
 export function problemText(t: Translate, error: unknown): string {

@@ -1,6 +1,7 @@
 import type { ChatItem, Conversation } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
+import { refusalText } from '../api/problems';
 import { clock } from '../format/time';
 import { Icon } from '../ui/Icon';
 import { iconWarning } from '../ui/icons';
@@ -47,7 +48,7 @@ function Refused({ item, conversation }: { item: ChatItem; conversation: Convers
   return (
     <div className="hc-refused" role="alert">
       <Icon icon={iconWarning} size={16} />
-      <span>{t('chat.failed')}</span>
+      <span>{refusalText(t, item.error) ?? t('chat.failed')}</span>
       <button type="button" onClick={() => conversation.retry(id)}>{t('chat.retry')}</button>
       <button type="button" onClick={() => conversation.discard(id)}>{t('chat.discard')}</button>
     </div>

@@ -45,7 +45,8 @@ export function useEventWords() {
       case 'callback_requested': {
         const { reason, call_at: at } = event;
         if (at === null) return t('event.callbackRequested', { reason });
-        return t('event.callbackAt', { reason, when: dayAndClock(at, Date.now(), i18n.language, t) });
+        const when = dayAndClock(at, Date.now(), i18n.language, t).toLocaleLowerCase(i18n.language);
+        return t('event.callbackAt', { reason, when });
       }
       case 'callback_done':
         return t('event.callbackDone');
