@@ -7,16 +7,17 @@ import { useHouse, useMe } from '../api/house';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
 import { iconCheck, iconExit, iconMore } from '../ui/icons';
+import { useFrame } from './frame';
 import { LanguageSwitch } from './LanguageSwitch';
 import { ThemeSwitch } from './ThemeSwitch';
-import { STATUSES, useOwnStatus } from './useOwnStatus';
+import { STATUSES } from './useOwnStatus';
 
 /** The operator's own name, chosen status, theme, language and the way out. */
 export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
   const { t } = useTranslation();
   const { session } = useHouse();
   const me = useMe();
-  const [status, chooseStatus] = useOwnStatus();
+  const { status, chooseStatus } = useFrame();
   const words = t(`status.${status}`);
   return (
     <CDropdown direction="dropup" autoClose="outside" className="hc-account" portal>

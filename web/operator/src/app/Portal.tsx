@@ -19,6 +19,7 @@ import { OfflineBar } from './OfflineBar';
 import { sectionsOf } from './sections';
 import { Sidebar } from './Sidebar';
 import { useCounts } from './useCounts';
+import { useOwnStatus } from './useOwnStatus';
 
 import './portal.css';
 
@@ -50,7 +51,11 @@ export function Portal() {
   const counts = useCounts();
   useChanges();
   useNotifier(counts);
-  const frame = useMemo(() => ({ openMenu: () => setMenu(true) }), []);
+  const [status, chooseStatus] = useOwnStatus();
+  const frame = useMemo(
+    () => ({ openMenu: () => setMenu(true), status, chooseStatus }),
+    [status, chooseStatus],
+  );
   return (
     <FrameContext.Provider value={frame}>
       <div className="hc-frame">

@@ -1,8 +1,19 @@
+import type { PresenceStatus } from '@housecall/sdk';
 import { createContext, useContext } from 'react';
 
-type Frame = { openMenu: () => void };
+import type { ChosenStatus } from './useOwnStatus';
 
-export const FrameContext = createContext<Frame>({ openMenu: () => undefined });
+type Frame = {
+  openMenu: () => void;
+  status: PresenceStatus;
+  chooseStatus: (status: ChosenStatus) => void;
+};
+
+export const FrameContext = createContext<Frame>({
+  openMenu: () => undefined,
+  status: 'offline',
+  chooseStatus: () => undefined,
+});
 
 export function useFrame(): Frame {
   return useContext(FrameContext);

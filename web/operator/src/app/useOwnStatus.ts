@@ -1,5 +1,5 @@
 import type { PresenceStatus } from '@housecall/sdk';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 
 import { useHouse, useObservable } from '../api/house';
 import { readPreference, writePreference } from './preferences';
@@ -21,9 +21,9 @@ export function useOwnStatus(): [PresenceStatus, (status: ChosenStatus) => void]
   useEffect(() => {
     if (connection !== undefined) realtime.send('presence.set', { status: chosen });
   }, [connection, chosen, realtime]);
-  const choose = (status: ChosenStatus) => {
+  const choose = useCallback((status: ChosenStatus) => {
     writePreference('status', status);
     setChosen(status);
-  };
+  }, []);
   return [connection === undefined ? 'offline' : chosen, choose];
 }
