@@ -28,20 +28,20 @@ export function Tabs() {
       </IonRouterOutlet>
       <IonTabBar slot="bottom" className={isInner(pathname) ? 'is-inner' : ''}>
         <IonTabButton tab="home" href="/home" data-testid="tab-home">
-          <IonIcon icon={homeOutline} aria-hidden />
+          <IonIcon icon={homeOutline} aria-hidden="true" />
           <IonLabel>{t('tab.home')}</IonLabel>
         </IonTabButton>
         <IonTabButton tab="chat" href="/chat" data-testid="tab-chat">
-          <IonIcon icon={chatbubbleOutline} aria-hidden />
+          <IonIcon icon={chatbubbleOutline} aria-hidden="true" />
           <IonLabel>{t('tab.chat')}</IonLabel>
           {conversation && <Unread conversation={conversation} />}
         </IonTabButton>
         <IonTabButton tab="history" href="/history" data-testid="tab-history">
-          <IonIcon icon={timeOutline} aria-hidden />
+          <IonIcon icon={timeOutline} aria-hidden="true" />
           <IonLabel>{t('tab.history')}</IonLabel>
         </IonTabButton>
         <IonTabButton tab="profile" href="/profile" data-testid="tab-profile">
-          <IonIcon icon={personOutline} aria-hidden />
+          <IonIcon icon={personOutline} aria-hidden="true" />
           <IonLabel>{t('tab.profile')}</IonLabel>
         </IonTabButton>
       </IonTabBar>

@@ -40,8 +40,10 @@ export function ago(at: number, now: number): string {
   return dayStart(at) === dayStart(now) ? clock(at) : `${day(at, now)}, ${clock(at)}`;
 }
 
+/** In the middle of a sentence. */
 export function moment(at: number): string {
-  return `${day(at)}, ${clock(at)}`;
+  const text = day(at);
+  return `${text.charAt(0).toLocaleLowerCase()}${text.slice(1)}, ${clock(at)}`;
 }
 
 /** A wait as people say it. */

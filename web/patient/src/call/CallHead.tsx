@@ -39,7 +39,7 @@ export function Quality({ level }: { level: QualityLevel }) {
   const { t } = useTranslation();
   return (
     <span className={`call-chip quality is-${level}`} data-testid="call-quality" data-level={level}>
-      <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden>
+      <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
         {[0, 1, 2].map((bar) => (
           <rect key={bar} x={1 + bar * 4.5} y={9 - bar * 3.5} width="3" height={4 + bar * 3.5} rx="1" opacity={bar < BARS[level] ? 1 : 0.3} />
         ))}

@@ -106,7 +106,7 @@ interface ControlProps {
 function Control({ icon, label, testId, onPress, pressed, danger = false, count = 0 }: ControlProps) {
   return (
     <button type="button" className="control" aria-pressed={pressed} data-testid={testId} onClick={onPress}>
-      <span className={`control-circle ${danger ? 'is-bad' : ''} ${pressed ? 'is-pressed' : ''}`} aria-hidden>
+      <span className={`control-circle ${danger ? 'is-bad' : ''} ${pressed ? 'is-pressed' : ''}`} aria-hidden="true">
         <IonIcon icon={icon} />
         {count > 0 && <span className="count">{count}</span>}
       </span>

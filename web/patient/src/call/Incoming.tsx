@@ -52,7 +52,7 @@ interface ButtonProps {
 function BigButton({ kind, icon, label, testId, onPress, focusRef }: ButtonProps) {
   return (
     <button ref={focusRef} type="button" className="big-button" data-testid={testId} onClick={onPress}>
-      <span className={`big-button-circle is-${kind}`} aria-hidden>
+      <span className={`big-button-circle is-${kind}`} aria-hidden="true">
         <IonIcon icon={icon} />
       </span>
       {label}

@@ -19,10 +19,10 @@ export function CallbackPage() {
     <IonPage data-testid="callback">
       <IonContent>
         <div className="page">
-          <header className="page-head">
+          <div className="page-head">
             <BackButton to="/home" />
             <h1>{t('callback.title')}</h1>
-          </header>
+          </div>
           {home.isPending && <Skeleton heights={[160, 48]} />}
           {home.isError && !home.data && <Failure retry={() => void home.refetch()} />}
           {home.data && (home.data.callback ? <CallbackState callback={home.data.callback} /> : <CallbackForm />)}

@@ -42,7 +42,7 @@ function Photo({ file }: { file: FileView }) {
   if (failed) {
     return (
       <button type="button" className="photo-missing" onClick={retry}>
-        <IonIcon icon={imageOutline} aria-hidden />
+        <IonIcon icon={imageOutline} aria-hidden="true" />
         {t('chat.photo_missing')}
       </button>
     );
@@ -98,7 +98,7 @@ function Document({ file, own }: { file: FileView; own: boolean }) {
 function Card({ name, detail }: { name: string; detail: string }) {
   return (
     <span className="file-card">
-      <span className="file-icon" aria-hidden>
+      <span className="file-icon" aria-hidden="true">
         <IonIcon icon={documentTextOutline} />
       </span>
       <span className="file-text">

@@ -88,10 +88,10 @@ function CallButtons({ consultation }: { consultation: ConsultationSummary | nul
   return (
     <>
       <button type="button" className="icon-button" disabled={busy} aria-label={t('call.audio')} data-testid="call-audio" onClick={() => start('audio')}>
-        <IonIcon icon={callOutline} aria-hidden />
+        <IonIcon icon={callOutline} aria-hidden="true" />
       </button>
       <button type="button" className="icon-button" disabled={busy} aria-label={t('call.video')} data-testid="call-video" onClick={() => start('video')}>
-        <IonIcon icon={videocamOutline} aria-hidden />
+        <IonIcon icon={videocamOutline} aria-hidden="true" />
       </button>
     </>
   );

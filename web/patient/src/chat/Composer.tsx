@@ -103,7 +103,7 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
           data-testid="composer-send"
           disabled={text.trim() === '' || over > 0}
         >
-          <IonIcon icon={paperPlaneOutline} aria-hidden />
+          <IonIcon icon={paperPlaneOutline} aria-hidden="true" />
         </button>
       </form>
     </div>
@@ -123,7 +123,7 @@ function Attach({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
   return (
     <>
       <button type="button" className="icon-button" aria-label={t('chat.attach')} data-testid="attach-open" onClick={() => setOpen(true)}>
-        <IonIcon icon={attachOutline} aria-hidden />
+        <IonIcon icon={attachOutline} aria-hidden="true" />
       </button>
       <input ref={photo} type="file" accept="image/*" multiple hidden data-testid="attach-photo" onChange={(event) => take(event.target)} />
       <input ref={any} type="file" multiple hidden data-testid="attach-input" onChange={(event) => take(event.target)} />

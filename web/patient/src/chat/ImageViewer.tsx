@@ -13,7 +13,7 @@ export function ImageViewer({ url, file, onClose }: { url: string; file: FileVie
       <div className="viewer-body" data-testid="image-viewer">
         <div className="viewer-bar">
           <button type="button" className="viewer-button" aria-label={t('close')} onClick={onClose}>
-            <IonIcon icon={closeOutline} aria-hidden />
+            <IonIcon icon={closeOutline} aria-hidden="true" />
           </button>
           <span className="viewer-name">{file.name}</span>
           <button
@@ -22,7 +22,7 @@ export function ImageViewer({ url, file, onClose }: { url: string; file: FileVie
             aria-label={t('file.save')}
             onClick={() => void housecall.files.download(file)}
           >
-            <IonIcon icon={downloadOutline} aria-hidden />
+            <IonIcon icon={downloadOutline} aria-hidden="true" />
           </button>
         </div>
         <img src={url} alt={file.name} />

@@ -28,7 +28,7 @@ export function Talk({ conversation, shown }: { conversation: string; shown: boo
   }, [visible, atBottom, snapshot.headSeq, snapshot.items, store]);
 
   return (
-    <div className="talk">
+    <section className="talk" aria-label={t('chat.talk')}>
       <div className="talk-scroll" ref={scroll.box} onScroll={scroll.onScroll} data-testid="chat-scroll">
         <div className="talk-content" ref={scroll.content}>
           {snapshot.loadingOlder && <p className="talk-older">{t('chat.older')}</p>}
@@ -44,12 +44,12 @@ export function Talk({ conversation, shown }: { conversation: string; shown: boo
       </div>
       {!atBottom && (
         <button type="button" className="to-newest" aria-label={t('chat.to_newest')} data-testid="to-newest" onClick={scroll.toBottom}>
-          <IonIcon icon={arrowDownOutline} aria-hidden />
+          <IonIcon icon={arrowDownOutline} aria-hidden="true" />
           {snapshot.unread > 0 && <span className="count">{snapshot.unread}</span>}
         </button>
       )}
       <Composer conversation={conversation} onSent={scroll.toBottom} />
-    </div>
+    </section>
   );
 }
 

@@ -17,6 +17,7 @@ export function useScroll(firstKey: string | undefined, onTop: () => void): Scro
   const content = useRef<HTMLDivElement>(null);
   const stick = useRef(true);
   const height = useRef(0);
+  const lastTop = useRef(0);
   const top = useRef(firstKey);
   const [atBottom, setAtBottom] = useState(true);
 
@@ -52,7 +53,10 @@ export function useScroll(firstKey: string | undefined, onTop: () => void): Scro
     const element = box.current;
     if (!element || element.clientHeight === 0) return;
     const below = element.scrollHeight - element.clientHeight - element.scrollTop;
-    stick.current = below < NEAR_BOTTOM_PX;
+    // Only the reader's own way up lets go of the bottom; rows that grow below do not.
+    if (below < NEAR_BOTTOM_PX) stick.current = true;
+    else if (element.scrollTop < lastTop.current) stick.current = false;
+    lastTop.current = element.scrollTop;
     setAtBottom(stick.current);
     if (element.scrollTop < NEAR_TOP_PX) onTop();
   }, [onTop]);

@@ -25,14 +25,14 @@ export function Consultation() {
     <IonPage data-testid="consultation">
       <IonContent>
         <div className="page">
-          <header className="page-head">
+          <div className="page-head">
             <BackButton to="/history" />
             <h1>
               {consultation.data
                 ? t('consultation.number', { number: number(consultation.data.number) })
                 : t('consultation.title')}
             </h1>
-          </header>
+          </div>
           {consultation.isPending && <Skeleton heights={[120, 60, 60]} />}
           {consultation.isError && !consultation.data && <Failure retry={() => void consultation.refetch()} />}
           {consultation.data && <Conclusion consultation={consultation.data} />}

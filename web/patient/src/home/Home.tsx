@@ -20,9 +20,9 @@ export function Home() {
   return (
     <IonPage data-testid="home">
       <IonContent>
-        <header className="home-head">
+        <div className="home-head">
           <div className="home-person">
-            <span className="avatar home-avatar" aria-hidden>
+            <span className="avatar home-avatar" aria-hidden="true">
               {me.name.split(/\s+/).slice(0, 2).map((word) => word[0]).join('')}
             </span>
             <div>
@@ -31,7 +31,7 @@ export function Home() {
             </div>
           </div>
           {home.data && <Reach home={home.data} />}
-        </header>
+        </div>
         <div className="home-body">
           <button
             type="button"
@@ -39,7 +39,7 @@ export function Home() {
             data-testid="ask-question"
             onClick={() => router.push('/chat', 'forward')}
           >
-            <IonIcon icon={chatbubbleOutline} aria-hidden />
+            <IonIcon icon={chatbubbleOutline} aria-hidden="true" />
             {t(home.data?.open ? 'home.continue' : 'home.ask')}
           </button>
           {home.data?.open && <OpenCard consultation={home.data.open} />}
@@ -66,7 +66,7 @@ function Reach({ home }: { home: PatientHome }) {
   const online = home.doctors_online > 0;
   return (
     <div className="home-reach" data-testid="doctors-online">
-      <span className={`home-dot ${online ? 'is-on' : ''}`} aria-hidden />
+      <span className={`home-dot ${online ? 'is-on' : ''}`} aria-hidden="true" />
       <div>
         <p className="home-reach-title">{online ? t('home.online', { count: home.doctors_online }) : t('home.nobody')}</p>
         <p className="home-reach-wait">
@@ -87,7 +87,7 @@ function OpenCard({ consultation }: { consultation: ConsultationSummary }) {
       {operator ? (
         <Avatar id={operator.id} name={operator.name} size={48} />
       ) : (
-        <span className="round-icon is-warn" aria-hidden>
+        <span className="round-icon is-warn" aria-hidden="true">
           <IonIcon icon={timeOutline} />
         </span>
       )}
@@ -116,14 +116,14 @@ function CallbackTile() {
   const router = useIonRouter();
   return (
     <button type="button" className="card row-card" data-testid="callback-open" onClick={() => router.push('/callback', 'forward')}>
-      <span className="round-icon" aria-hidden>
+      <span className="round-icon" aria-hidden="true">
         <IonIcon icon={callOutline} />
       </span>
       <span className="row-text">
         <span className="row-title">{t('home.callback')}</span>
         <span className="row-sub">{t('home.callback_sub')}</span>
       </span>
-      <IonIcon icon={chevronForwardOutline} className="row-next" aria-hidden />
+      <IonIcon icon={chevronForwardOutline} className="row-next" aria-hidden="true" />
     </button>
   );
 }
@@ -133,7 +133,7 @@ function CallbackCard({ callback }: { callback: Callback }) {
   const router = useIonRouter();
   return (
     <button type="button" className="card row-card" data-testid="callback-card" onClick={() => router.push('/callback', 'forward')}>
-      <span className="round-icon" aria-hidden>
+      <span className="round-icon" aria-hidden="true">
         <IonIcon icon={callOutline} />
       </span>
       <span className="row-text">

@@ -9,7 +9,7 @@ interface Props {
 
 export function Avatar({ id, name, size = 44, online }: Props) {
   return (
-    <span className="avatar" style={{ width: size, height: size, fontSize: size * 0.38, background: avatarColor(id) }} aria-hidden>
+    <span className="avatar" style={{ width: size, height: size, fontSize: size * 0.38, background: avatarColor(id) }} aria-hidden="true">
       {initials(name)}
       {online && <span className="avatar-dot" />}
     </span>

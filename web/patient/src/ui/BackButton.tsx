@@ -17,7 +17,7 @@ export function BackButton({ to }: { to: string }) {
       data-testid="back"
       onClick={() => router.push(to, 'back', 'replace')}
     >
-      <IonIcon icon={chevronBackOutline} aria-hidden />
+      <IonIcon icon={chevronBackOutline} aria-hidden="true" />
     </button>
   );
 }

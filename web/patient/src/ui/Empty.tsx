@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 export function Empty({ icon, title, text, children }: { icon: string; title: string; text: string; children?: ReactNode }) {
   return (
     <div className="empty">
-      <IonIcon icon={icon} aria-hidden />
+      <IonIcon icon={icon} aria-hidden="true" />
       <h2>{title}</h2>
       <p>{text}</p>
       {children}

@@ -16,10 +16,10 @@ export function Page({ title, testId, back, children }: Props) {
     <IonPage data-testid={testId}>
       <IonContent>
         <div className="page">
-          <header className="page-head">
+          <div className="page-head">
             {back}
             <h1>{title}</h1>
-          </header>
+          </div>
           {children}
         </div>
       </IonContent>

@@ -9,7 +9,7 @@ export function Skeleton({ heights }: { heights: number[] }) {
   }, []);
   if (!late) return null;
   return (
-    <div className="skeleton" aria-hidden>
+    <div className="skeleton" aria-hidden="true">
       {heights.map((height, index) => (
         <span key={index} style={{ height }} />
       ))}
