@@ -176,6 +176,14 @@ impl Bus {
         }
     }
 
+    /// Whether messages can reach other processes now. Inside one process: always.
+    pub fn is_connected(&self) -> bool {
+        match &self.inner {
+            Inner::Local(_) => true,
+            Inner::Nats(bus) => bus.is_connected(),
+        }
+    }
+
     /// Sends what is buffered; call before the process ends.
     pub async fn flush(&self) {
         if let Inner::Nats(bus) = &self.inner {

@@ -16,6 +16,9 @@ pub struct Config {
     /// Seconds after the last connection before a person is said to be offline: a
     /// reload or a change of network is not news.
     pub grace_seconds: u64,
+    /// Milliseconds after the start in which gateways tell what they hold. Until
+    /// then nothing is answered and nobody is told anything.
+    pub settle_ms: u64,
     /// Milliseconds for which changes are collected into one event.
     pub batch_ms: u64,
     /// People in one event; more make several.
@@ -30,6 +33,7 @@ impl Default for Config {
         Self {
             lease_seconds: 60,
             grace_seconds: 10,
+            settle_ms: 500,
             batch_ms: 50,
             batch_people: 500,
             remembered_offline: 100_000,
@@ -45,6 +49,9 @@ lease_seconds = 60
 # Seconds after the last connection before a person is said to be offline: a
 # reload or a change of network is not news.
 grace_seconds = 10
+# Milliseconds after the start in which gateways tell what they hold. Until then
+# nothing is answered and nobody is told anything.
+settle_ms = 500
 # Milliseconds for which changes are collected into one event.
 batch_ms = 50
 # People in one event; more make several.

@@ -9,6 +9,7 @@
 
 mod deadlines;
 mod person;
+mod roll;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use housecall_protocol::client::PersonPresence;
-use housecall_protocol::cluster::{BeatKind, PresenceBeat};
+use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat};
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::ids::{ConnectionId, NodeId, PersonId};
 
 use deadlines::Deadlines;
-use person::{Person, Reach, Seen};
+use person::{Choice, Person, Reach, Seen};
+use roll::Roll;
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,8 @@ pub(crate) struct Core {
     rules: Rules,
     connections: HashMap<ConnectionId, Connection>,
     gateways: HashMap<NodeId, HashSet<ConnectionId>>,
+    /// Full beats of which not all parts have come.
+    rolls: HashMap<NodeId, Roll>,
     people: HashMap<PersonId, Person>,
     deadlines: Deadlines<Deadline>,
     /// People whose status may differ from what was told.
@@ -96,6 +100,7 @@ impl Core {
             rules,
             connections: HashMap::new(),
             gateways: HashMap::new(),
+            rolls: HashMap::new(),
             people: HashMap::new(),
             deadlines: Deadlines::new(),
             touched: BTreeSet::new(),
@@ -119,8 +124,8 @@ impl Core {
                     self.end(connection, Seen::at(now));
                 }
             }
-            BeatKind::Full { connections } => self.replace(now, gateway, connections),
-            BeatKind::Status { person, status } => self.choose(person, status),
+            BeatKind::Full(full) => self.hear_full(now, gateway, full),
+            BeatKind::Status(chosen) => self.choose(chosen),
             BeatKind::Stopping => self.stop(now, gateway),
         }
     }
@@ -211,18 +216,28 @@ impl Core {
         self.arrive(person, kind);
     }
 
-    /// The gateway's connections are exactly these.
-    fn replace(
-        &mut self,
-        now: Now,
-        gateway: NodeId,
-        connections: Vec<(ConnectionId, PersonId, PersonKind)>,
-    ) {
-        let mut missing = self.gateways.get(&gateway).cloned().unwrap_or_default();
+    /// Once all parts of the round are here, the gateway's connections are exactly
+    /// those in them. A part that was lost ends nobody: leases do.
+    fn hear_full(&mut self, now: Now, gateway: NodeId, full: FullBeat) {
+        let FullBeat { round, part, parts, connections, chosen } = full;
+        let mut roll = self.rolls.remove(&gateway).unwrap_or_default();
+        roll.hear(round, part, connections.iter().map(|(connection, ..)| *connection));
         for (connection, person, kind) in connections {
-            missing.remove(&connection);
             self.renew(now, gateway, connection, person, kind);
         }
+        for choice in chosen {
+            self.choose(choice);
+        }
+        if roll.is_whole(parts) {
+            self.end_missing(now, gateway, &roll);
+        } else {
+            self.rolls.insert(gateway, roll);
+        }
+    }
+
+    fn end_missing(&mut self, now: Now, gateway: NodeId, roll: &Roll) {
+        let known = self.gateways.get(&gateway).into_iter().flatten();
+        let missing: Vec<_> = known.filter(|connection| !roll.names(connection)).copied().collect();
         for connection in missing {
             let renewed = self.connections[&connection].renewed;
             if renewed.elapsed + OVERTAKING <= now.elapsed {
@@ -232,19 +247,22 @@ impl Core {
     }
 
     fn stop(&mut self, now: Now, gateway: NodeId) {
+        self.rolls.remove(&gateway);
         for connection in self.gateways.remove(&gateway).unwrap_or_default() {
             self.end(connection, Seen::at(now));
         }
     }
 
-    fn choose(&mut self, id: PersonId, status: PresenceStatus) {
+    fn choose(&mut self, said: ChosenStatus) {
+        let ChosenStatus { person: id, status, at } = said;
         // Without a connection there is nothing to choose: the gateway says
         // "joined" before it passes on a choice.
         if let Some(person) = self.people.get_mut(&id)
             && person.kind == PersonKind::Operator
             && let Reach::Connected { chosen, .. } | Reach::Grace { chosen, .. } = &mut person.reach
+            && chosen.is_none_or(|known| known.at <= at)
         {
-            *chosen = Some(status);
+            *chosen = Some(Choice { status, at });
             self.touched.insert(id);
         }
     }
@@ -279,6 +297,7 @@ impl Core {
             connections.remove(&connection);
             if connections.is_empty() {
                 self.gateways.remove(&gateway);
+                self.rolls.remove(&gateway);
             }
         }
     }

@@ -6,9 +6,11 @@ use housecall_platform::bus::{Bus, BusError, Delivery, Subscription};
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::client::{ErrorCode, PersonPresence};
 use housecall_protocol::cluster::{
-    Answer, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, Refusal, subject,
+    Answer, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, PresenceSync, Refusal,
+    subject,
 };
 use housecall_protocol::domain::TimestampMs;
+use housecall_protocol::ids::NodeId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,11 +45,19 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let metrics = Metrics::register(&context.metrics)?;
     let beats = context.bus.subscribe(subject::PRESENCE_BEAT).await?;
     let requests = context.bus.subscribe_queue(subject::PRESENCE_REQUEST, GROUP).await?;
+    // After the subscription, so that no answer is missed.
+    let sync = PresenceSync { instance: NodeId(context.node) };
+    if let Err(error) = context.bus.publish(subject::PRESENCE_SYNC, &sync).await {
+        // Their next full beats tell the same, within half a minute.
+        tracing::warn!(%error, "gateways not asked for what they hold");
+    }
+    let started = Instant::now();
     let service = Service {
         bus: context.bus,
         core: Core::new(config.rules()),
         metrics,
-        started: Instant::now(),
+        started,
+        settled: started + Duration::from_millis(config.settle_ms),
         batch: Duration::from_millis(config.batch_ms),
         batch_people: config.batch_people,
     };
@@ -62,6 +72,8 @@ struct Service {
     core: Core,
     metrics: Metrics,
     started: Instant,
+    /// When what gateways were asked at the start has come.
+    settled: Instant,
     batch: Duration,
     batch_people: usize,
 }
@@ -89,10 +101,11 @@ impl Service {
                     let Some(beat) = beat else { return };
                     self.hear(&beat);
                     // Whatever else changes until then goes into the same event.
-                    let batch_end = Instant::now() + self.batch;
+                    let batch_end = (Instant::now() + self.batch).max(self.settled);
                     poll_at = Some(poll_at.map_or(batch_end, |at| at.min(batch_end)));
                 }
-                request = requests.next() => {
+                // An answer before that would call everybody offline.
+                request = next_after(self.settled, &mut requests) => {
                     let Some(request) = request else { return };
                     self.answer(&request).await;
                 }
@@ -159,6 +172,11 @@ impl Service {
     fn now(&self) -> Now {
         Now { elapsed: self.started.elapsed(), wall: TimestampMs::now() }
     }
+}
+
+async fn next_after(at: Instant, requests: &mut Subscription) -> Option<Delivery> {
+    tokio::time::sleep_until(at).await;
+    requests.next().await
 }
 
 async fn until(at: Option<Instant>) {

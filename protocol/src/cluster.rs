@@ -12,6 +12,7 @@ use crate::client::{
 };
 use crate::domain::{
     CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
+    TimestampMs,
 };
 use crate::ids::{
     CallId, ClientMessageId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
@@ -58,6 +59,9 @@ pub mod subject {
 
     /// Leases of a gateway's connections: [`super::PresenceBeat`].
     pub const PRESENCE_BEAT: &str = "presence.beat";
+    /// A presence instance that has just started asks every gateway for a full
+    /// beat: [`super::PresenceSync`].
+    pub const PRESENCE_SYNC: &str = "presence.sync";
     /// Requests to any presence instance: [`super::PresenceRequest`].
     pub const PRESENCE_REQUEST: &str = "presence.request";
     /// Changes of people's presence: [`super::PresenceEvent`].
@@ -334,17 +338,42 @@ pub enum BeatKind {
         connection: ConnectionId,
         person: PersonId,
     },
-    /// The whole of the gateway's connections, about every 27 s: replaces what was known.
-    Full {
-        connections: Vec<(ConnectionId, PersonId, PersonKind)>,
-    },
+    /// A part of the whole of the gateway's connections. All parts of a round
+    /// together replace what was known. Sent about every 27 s, and when asked.
+    Full(FullBeat),
     /// An operator chose a status.
-    Status {
-        person: PersonId,
-        status: PresenceStatus,
-    },
+    Status(ChosenStatus),
     /// The gateway stops: drop its entries now.
     Stopping,
+}
+
+/// See [`BeatKind::Full`]. In parts, since a bus bounds its messages (NATS: 1 MB).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullBeat {
+    /// Counts the gateway's full beats.
+    pub round: u64,
+    /// From 0.
+    pub part: u16,
+    /// At least 1.
+    pub parts: u16,
+    pub connections: Vec<(ConnectionId, PersonId, PersonKind)>,
+    /// What operators among them chose at this gateway.
+    pub chosen: Vec<ChosenStatus>,
+}
+
+/// An operator's own word about themselves. Of two, the later one counts, also
+/// when they were said at two gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenStatus {
+    pub person: PersonId,
+    pub status: PresenceStatus,
+    pub at: TimestampMs,
+}
+
+/// See [`subject::PRESENCE_SYNC`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceSync {
+    pub instance: NodeId,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

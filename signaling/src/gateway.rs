@@ -9,6 +9,7 @@ pub(crate) mod handle;
 pub(crate) mod outbox;
 pub(crate) mod registry;
 pub(crate) mod upgrade;
+pub(crate) mod watchers;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::call::Calls;
 use crate::metrics::Metrics;
 use admission::Admission;
 use registry::Registry;
+use watchers::Watchers;
 
 /// Shared by every task of the service.
 pub(crate) struct Gateway {
@@ -34,6 +36,7 @@ pub(crate) struct Gateway {
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
+    pub(crate) watchers: Watchers,
     pub(crate) admission: Arc<Admission>,
     pub(crate) calls: Calls,
     /// Connection tasks, apart from the others so that a drain can wait for them.

@@ -28,6 +28,7 @@ pub use config::{CallConfig, Config, IceServerConfig};
 use gateway::admission::Admission;
 use gateway::dispatch::Subscriptions;
 use gateway::registry::Registry;
+use gateway::watchers::{self, Watchers};
 use gateway::{Gateway, beats, upgrade};
 use metrics::Metrics;
 
@@ -51,6 +52,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let gateway = Arc::new(Gateway {
         admission: Arc::new(Admission::new(&config)),
         registry: Registry::default(),
+        watchers: Watchers::default(),
         calls: Calls::new(),
         connections: TaskTracker::new(),
         draining: CancellationToken::new(),
@@ -59,13 +61,15 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         context,
     });
     let subscriptions = Subscriptions::subscribe(&gateway).await?;
+    let presence_asks = gateway.context.bus.subscribe(subject::PRESENCE_SYNC).await?;
     // Cancelled last: until then the ends of calls still reach their people.
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     subscriptions.spawn(&gateway, &tasks, &stop);
     tasks.spawn(Calls::serve(Arc::clone(&gateway), requests, stop.clone()));
     tasks.spawn(call::sweep::run(Arc::clone(&gateway), stop.clone()));
-    tasks.spawn(beats::run(Arc::clone(&gateway), stop.clone()));
+    tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, stop.clone()));
+    tasks.spawn(watchers::refresh(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(drain(Arc::clone(&gateway), stop));
     tasks.close();
     Ok(Running { router: upgrade::router(gateway), tasks })

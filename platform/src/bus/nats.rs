@@ -112,6 +112,10 @@ impl NatsBus {
         }
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
     pub(super) async fn flush(&self) {
         match tokio::time::timeout(ROUND_TRIP_PATIENCE, self.client.flush()).await {
             Ok(Ok(())) => {}

@@ -30,7 +30,14 @@ pub(super) enum Reach {
 }
 
 /// The status an operator chose; lives until the end of the grace.
-pub(super) type Chosen = Option<PresenceStatus>;
+pub(super) type Chosen = Option<Choice>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) status: PresenceStatus,
+    /// When the operator said so.
+    pub(super) at: TimestampMs,
+}
 
 /// When a device was there for the last time, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +64,7 @@ impl Person {
             (
                 Reach::Connected { chosen, .. } | Reach::Grace { chosen, .. },
                 PersonKind::Operator,
-            ) => chosen.unwrap_or(PresenceStatus::Online),
+            ) => chosen.map_or(PresenceStatus::Online, |choice| choice.status),
         }
     }
 

@@ -6,8 +6,8 @@ mod stories;
 use std::time::Duration;
 
 use housecall_protocol::client::PersonPresence;
-use housecall_protocol::cluster::{BeatKind, PresenceBeat};
-use housecall_protocol::domain::{PersonKind, TimestampMs};
+use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat};
+use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::ids::{ConnectionId, NodeId, PersonId};
 use uuid::Uuid;
 
@@ -56,8 +56,16 @@ fn left(c: u8, p: u8) -> BeatKind {
 }
 
 fn full(list: &[(u8, u8)]) -> BeatKind {
+    part(1, 0, 1, list)
+}
+
+fn part(round: u64, part: u16, parts: u16, list: &[(u8, u8)]) -> BeatKind {
     let connections = list.iter().map(|(c, p)| (connection(*c), person(*p), kind(*p))).collect();
-    BeatKind::Full { connections }
+    BeatKind::Full(FullBeat { round, part, parts, connections, chosen: Vec::new() })
+}
+
+fn chose_at(p: u8, status: PresenceStatus, second: u64) -> ChosenStatus {
+    ChosenStatus { person: person(p), status, at: wall(second) }
 }
 
 /// All news of one instant.

@@ -10,9 +10,10 @@ use housecall_platform::token::Verifier;
 use housecall_presence::Config;
 use housecall_protocol::client::{ErrorCode, PersonPresence};
 use housecall_protocol::cluster::{
-    Answer, BeatKind, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, subject,
+    Answer, BeatKind, ChosenStatus, FullBeat, PresenceBeat, PresenceEvent, PresenceReply,
+    PresenceRequest, PresenceSync, subject,
 };
-use housecall_protocol::domain::{PersonKind, PresenceStatus};
+use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::ids::{ConnectionId, NodeId, PersonId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -86,7 +87,18 @@ fn context(bus: &Bus, metrics: &prometheus::Registry, shutdown: &CancellationTok
 }
 
 fn quick() -> Config {
-    Config { grace_seconds: 0, batch_ms: 5, ..Config::default() }
+    Config { grace_seconds: 0, settle_ms: 0, batch_ms: 5, ..Config::default() }
+}
+
+fn chosen(person: PersonId, status: PresenceStatus) -> ChosenStatus {
+    ChosenStatus { person, status, at: TimestampMs::now() }
+}
+
+fn full(
+    connections: Vec<(ConnectionId, PersonId, PersonKind)>,
+    chosen: Vec<ChosenStatus>,
+) -> BeatKind {
+    BeatKind::Full(FullBeat { round: 1, part: 0, parts: 1, connections, chosen })
 }
 
 #[tokio::test]
@@ -104,7 +116,7 @@ async fn comes_chooses_and_goes(mut house: House) {
     let connection = house.join(person, PersonKind::Operator).await;
     let online = PersonPresence { person, status: PresenceStatus::Online, last_seen: None };
     assert_eq!(house.event().await, [online]);
-    house.beat(BeatKind::Status { person, status: PresenceStatus::Busy }).await;
+    house.beat(BeatKind::Status(chosen(person, PresenceStatus::Busy))).await;
     assert_eq!(house.event().await[0].status, PresenceStatus::Busy);
     let operators = house.ask(PresenceRequest::OperatorsOnline).await.unwrap();
     assert_eq!(operators, PresenceReply::Operators(vec![person]));
@@ -126,12 +138,12 @@ async fn comes_chooses_and_goes(mut house: House) {
 
 #[tokio::test]
 async fn a_crowd_is_told_in_few_events() {
-    let config = Config { batch_ms: 200, batch_people: 400, ..Config::default() };
+    let config = Config { settle_ms: 0, batch_ms: 200, batch_people: 400, ..Config::default() };
     let mut house = House::local(config).await;
     let connections: Vec<_> = (0..1000)
         .map(|_| (ConnectionId::generate(), PersonId::generate(), PersonKind::Patient))
         .collect();
-    house.beat(BeatKind::Full { connections }).await;
+    house.beat(full(connections, Vec::new())).await;
     let sizes = [house.event().await.len(), house.event().await.len(), house.event().await.len()];
     assert_eq!(sizes, [400, 400, 200]);
     // The page is made after the event; a request is answered after both.
@@ -169,6 +181,36 @@ async fn every_instance_hears_all_and_one_answers() {
         let operators = house.ask(PresenceRequest::OperatorsOnline).await.unwrap();
         assert_eq!(operators, PresenceReply::Operators(vec![person]));
     }
+}
+
+#[tokio::test]
+async fn a_new_instance_asks_and_says_nothing_until_it_knows() {
+    let server = NatsServer::start().await;
+    let bus = Bus::nats(&server.url()).await.unwrap();
+    let mut asked = bus.subscribe(subject::PRESENCE_SYNC).await.unwrap();
+    // The test plays the gateway: an operator who is away, as nobody else knows.
+    let person = PersonId::generate();
+    let holding = full(
+        vec![(ConnectionId::generate(), person, PersonKind::Operator)],
+        vec![chosen(person, PresenceStatus::Away)],
+    );
+    let beat = PresenceBeat { gateway: NodeId::generate(), kind: holding };
+    let (gateway, answers) = (bus.clone(), beat.clone());
+    let answering = tokio::spawn(async move {
+        let asked: PresenceSync = asked.next().await.unwrap().parse().unwrap();
+        gateway.publish(subject::PRESENCE_BEAT, &answers).await.unwrap();
+        asked
+    });
+    let config = Config { settle_ms: 1000, ..quick() };
+    let mut house = House::with(bus, Some(server), config).await;
+    let query = PresenceRequest::Query { people: vec![person] };
+    let PresenceReply::People(people) = house.ask(query).await.unwrap() else {
+        panic!("people were asked for")
+    };
+    assert_eq!(people[0].status, PresenceStatus::Away);
+    let told = house.event().await;
+    assert_eq!((told.len(), told[0].status), (1, PresenceStatus::Away));
+    answering.await.unwrap();
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ async fn leave(gateway: &Gateway, greeted: &Greeted) {
 
 /// Leaves every table and tells whoever counted on the connection.
 pub(super) async fn withdraw(gateway: &Gateway, handle: &Handle, actor: &Actor) {
+    gateway.watchers.forget(handle.id);
     let call = gateway.registry.remove(handle.id);
     gateway.beat_left(handle).await;
     if let Some(call) = call {

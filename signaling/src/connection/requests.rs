@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::FutureExt;
 use housecall_protocol::client::{
     ChatFetch, ChatReceipt, ChatSend, ChatTyping, ClientFrame, Empty, ErrorCode, Incoming,
-    Outgoing, PresenceView, ServerFrame,
+    Outgoing, ServerFrame,
 };
 use housecall_protocol::cluster::{
     Actor, Answer, BeatKind, CallCommand, CallReply, CallRequest, ChatCommand, ChatReply,
-    ChatRequest, PresenceReply, PresenceRequest, Refusal, subject,
+    ChatRequest, ChosenStatus, PresenceReply, PresenceRequest, Refusal, subject,
 };
-use housecall_protocol::domain::{PersonKind, PresenceStatus};
+use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::{CallId, ConversationId, PersonId};
 
 use super::{Connection, Done, hello};
@@ -164,7 +164,9 @@ impl Desk {
         if self.actor.kind != PersonKind::Operator {
             return Err(Refusal::new(ErrorCode::Forbidden, "only operators choose a status"));
         }
-        self.gateway.beat(BeatKind::Status { person: self.actor.person, status }).await;
+        let chosen = ChosenStatus { person: self.actor.person, status, at: TimestampMs::now() };
+        self.gateway.registry.choose(chosen);
+        self.gateway.beat(BeatKind::Status(chosen)).await;
         Ok(ServerFrame::Ok(Empty {}))
     }
 
@@ -175,7 +177,7 @@ impl Desk {
             return Done::Nothing;
         }
         // Watched before asked, so that no change is missed between the two.
-        self.gateway.registry.watch(self.handle.id, &people);
+        self.gateway.watchers.watch(&self.handle, &people);
         if people.is_empty() {
             self.handle.answer(self.re, Ok(ServerFrame::Ok(Empty {})));
             return Done::Nothing;
@@ -184,8 +186,7 @@ impl Desk {
         match self.gateway.ask(subject::PRESENCE_REQUEST, &request).await {
             Ok(PresenceReply::People(people)) => {
                 self.handle.answer(self.re, Ok(ServerFrame::Ok(Empty {})));
-                let view = ServerFrame::Presence(PresenceView { people });
-                self.handle.send(&Outgoing::event(view));
+                self.gateway.watchers.answer(self.handle.id, people);
             }
             Ok(PresenceReply::Operators(_)) => {
                 let refusal = Refusal::new(ErrorCode::Internal, "presence answered amiss");

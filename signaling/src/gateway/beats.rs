@@ -1,9 +1,14 @@
 //! The gateway's leases at the presence service: it alone writes its connections.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use housecall_protocol::cluster::{BeatKind, PresenceBeat, subject};
+use futures::FutureExt;
+use housecall_platform::bus::Subscription;
+use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat, subject};
+use housecall_protocol::domain::PersonKind;
+use housecall_protocol::{ConnectionId, PersonId};
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
@@ -11,6 +16,14 @@ use super::handle::Handle;
 
 /// Leases live for 60 s; two of these fit, so one lost beat harms nobody.
 const FULL_INTERVAL: Duration = Duration::from_secs(27);
+
+/// Connections in one part of a full beat. Each takes about 95 bytes, and about
+/// 120 more when its operator chose a status: 860 KB at worst, below the 1 MB at
+/// which NATS refuses a message.
+const PART_CONNECTIONS: usize = 4000;
+
+/// One connection, as presence knows it.
+type Lease = (ConnectionId, PersonId, PersonKind);
 
 impl Gateway {
     pub(crate) async fn beat(&self, kind: BeatKind) {
@@ -25,25 +38,88 @@ impl Gateway {
     pub(crate) async fn beat_left(&self, handle: &Handle) {
         self.beat(BeatKind::Left { connection: handle.id, person: handle.person }).await;
     }
+
+    async fn beat_full(&self, round: u64) {
+        let all = self.registry.all();
+        let connections: Vec<_> = all.iter().map(|one| (one.id, one.person, one.kind)).collect();
+        for full in full_beats(round, &connections, &self.registry.chosen()) {
+            self.beat(BeatKind::Full(full)).await;
+        }
+    }
 }
 
-/// Sends the whole list again and again: it mends what a lost beat broke.
-pub(crate) async fn run(gateway: Arc<Gateway>, stop: CancellationToken) {
+/// Sends the whole list again and again: it mends what a lost beat broke. Also at
+/// once when a presence instance starts and asks.
+pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: CancellationToken) {
     let mut interval = tokio::time::interval(FULL_INTERVAL);
-    loop {
+    for round in 1.. {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = interval.tick() => {
-                let connections = gateway
-                    .registry
-                    .all()
-                    .iter()
-                    .map(|handle| (handle.id, handle.person, handle.kind))
-                    .collect();
-                gateway.beat(BeatKind::Full { connections }).await;
+            _ = interval.tick() => {}
+            request = asked.next() => {
+                if request.is_none() {
+                    break;
+                }
+                // One answer is for all who asked meanwhile.
+                while let Some(Some(_)) = asked.next().now_or_never() {}
             }
         }
+        gateway.beat_full(round).await;
     }
     gateway.beat(BeatKind::Stopping).await;
+}
+
+/// Always at least one part: an empty gateway says so.
+fn full_beats(
+    round: u64,
+    connections: &[Lease],
+    chosen: &HashMap<PersonId, ChosenStatus>,
+) -> Vec<FullBeat> {
+    let mut chunks: Vec<&[Lease]> = connections.chunks(PART_CONNECTIONS).collect();
+    if chunks.is_empty() {
+        chunks.push(&[]);
+    }
+    // More than 65,535 parts are more connections than ports.
+    let parts = u16::try_from(chunks.len()).unwrap_or(u16::MAX);
+    (0..parts)
+        .zip(chunks)
+        .map(|(part, leases)| FullBeat {
+            round,
+            part,
+            parts,
+            connections: leases.to_vec(),
+            chosen: leases
+                .iter()
+                .filter_map(|(_, person, _)| chosen.get(person))
+                .copied()
+                .collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use housecall_protocol::NodeId;
+    use housecall_protocol::domain::{PresenceStatus, TimestampMs};
+
+    use super::*;
+
+    #[test]
+    fn parts_hold_everybody_once_and_fit_the_bus() {
+        let lease = |_| (ConnectionId::generate(), PersonId::generate(), PersonKind::Operator);
+        let leases: Vec<Lease> = (0..2 * PART_CONNECTIONS + 1).map(lease).collect();
+        let status = PresenceStatus::Offline;
+        let chose = |person| ChosenStatus { person, status, at: TimestampMs(i64::MAX) };
+        let chosen = leases.iter().map(|(_, person, _)| (*person, chose(*person))).collect();
+        let beats = full_beats(u64::MAX, &leases, &chosen);
+        let sizes: Vec<_> = beats.iter().map(|beat| beat.connections.len()).collect();
+        assert_eq!(sizes, [PART_CONNECTIONS, PART_CONNECTIONS, 1]);
+        for (part, full) in beats.into_iter().enumerate() {
+            assert_eq!((usize::from(full.part), full.parts), (part, 3));
+            let beat = PresenceBeat { gateway: NodeId::generate(), kind: BeatKind::Full(full) };
+            assert!(serde_json::to_vec(&beat).unwrap().len() < 1024 * 1024);
+        }
+        assert_eq!(full_beats(1, &[], &HashMap::new()).len(), 1);
+    }
 }

@@ -1,15 +1,12 @@
 //! From the bus to this process's connections: one subscription of each kind,
 //! whatever the number of connections.
 
-use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
-use housecall_protocol::client::{
-    Changed, ChatHead, ChatMessage, Outgoing, PresenceView, ServerFrame,
-};
+use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
 use housecall_protocol::domain::{CallState, Message, MessageBody, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
@@ -192,14 +189,6 @@ fn note_call(gateway: &Gateway, person: PersonId, frame: &ServerFrame) {
 
 fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     let event: PresenceEvent = delivery.parse()?;
-    let people = event.people.iter().map(|one| one.person);
-    for (handle, wanted) in gateway.registry.watchers_of(people) {
-        handle.send(&Outgoing::event(ServerFrame::Presence(only(&event, &wanted))));
-    }
+    gateway.watchers.tell(&event.people);
     Ok(())
-}
-
-fn only(event: &PresenceEvent, wanted: &HashSet<PersonId>) -> PresenceView {
-    let people = event.people.iter().filter(|one| wanted.contains(&one.person));
-    PresenceView { people: people.cloned().collect() }
 }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use axum::extract::ws::Utf8Bytes;
+use housecall_protocol::cluster::ChosenStatus;
 use housecall_protocol::domain::PersonKind;
 use housecall_protocol::{CallId, ConnectionId, ConversationId, PersonId, SessionId};
 
@@ -27,13 +28,11 @@ struct Tables {
     connections: HashMap<ConnectionId, Entry>,
     people: HashMap<PersonId, Person>,
     conversations: HashMap<ConversationId, HashMap<ConnectionId, Follower>>,
-    watchers: HashMap<PersonId, HashSet<ConnectionId>>,
 }
 
 struct Entry {
     handle: Arc<Handle>,
     conversations: HashSet<ConversationId>,
-    watched: HashSet<PersonId>,
 }
 
 #[derive(Default)]
@@ -41,6 +40,8 @@ struct Person {
     connections: Vec<Arc<Handle>>,
     /// The open call that this person's frames told of.
     call: Option<CallId>,
+    /// What an operator chose here, for the next full beat.
+    chosen: Option<ChosenStatus>,
 }
 
 enum Follower {
@@ -81,7 +82,7 @@ impl Registry {
             return Err(TooMany);
         }
         person.connections.push(Arc::clone(&handle));
-        let entry = Entry { handle, conversations: HashSet::new(), watched: HashSet::new() };
+        let entry = Entry { handle, conversations: HashSet::new() };
         tables.connections.insert(entry.handle.id, entry);
         Ok(())
     }
@@ -92,9 +93,6 @@ impl Registry {
         let entry = tables.connections.remove(&id)?;
         for conversation in &entry.conversations {
             tables.drop_follower(*conversation, id);
-        }
-        for person in &entry.watched {
-            tables.drop_watcher(*person, id);
         }
         let person = tables.people.get_mut(&entry.handle.person)?;
         person.connections.retain(|one| one.id != id);
@@ -142,6 +140,19 @@ impl Registry {
                 person.call = None;
             }
         }
+    }
+
+    pub(crate) fn choose(&self, chosen: ChosenStatus) {
+        if let Some(person) = self.write().people.get_mut(&chosen.person) {
+            person.chosen = Some(chosen);
+        }
+    }
+
+    /// What operators who are here chose here.
+    pub(crate) fn chosen(&self) -> HashMap<PersonId, ChosenStatus> {
+        let tables = self.read();
+        let people = tables.people.iter();
+        people.filter_map(|(id, person)| Some((*id, person.chosen?))).collect()
     }
 
     pub(crate) fn send_to_operators(&self, text: &Utf8Bytes) {
@@ -260,41 +271,6 @@ impl Registry {
             }
         }
     }
-
-    // Presence.
-
-    /// Replaces what a connection watches.
-    pub(crate) fn watch(&self, id: ConnectionId, people: &[PersonId]) {
-        let mut tables = self.write();
-        let Some(entry) = tables.connections.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut entry.watched, people.iter().copied().collect());
-        for person in before {
-            tables.drop_watcher(person, id);
-        }
-        for person in people {
-            tables.watchers.entry(*person).or_default().insert(id);
-        }
-    }
-
-    /// The connections that watch any of `people`, each with those it watches.
-    pub(crate) fn watchers_of(
-        &self,
-        people: impl Iterator<Item = PersonId>,
-    ) -> Vec<(Arc<Handle>, HashSet<PersonId>)> {
-        let tables = self.read();
-        let mut found: HashMap<ConnectionId, HashSet<PersonId>> = HashMap::new();
-        for person in people {
-            for id in tables.watchers.get(&person).into_iter().flatten() {
-                found.entry(*id).or_default().insert(person);
-            }
-        }
-        found
-            .into_iter()
-            .filter_map(|(id, people)| {
-                Some((Arc::clone(&tables.connections.get(&id)?.handle), people))
-            })
-            .collect()
-    }
 }
 
 impl Tables {
@@ -303,15 +279,6 @@ impl Tables {
             followers.remove(&id);
             if followers.is_empty() {
                 self.conversations.remove(&conversation);
-            }
-        }
-    }
-
-    fn drop_watcher(&mut self, person: PersonId, id: ConnectionId) {
-        if let Some(watchers) = self.watchers.get_mut(&person) {
-            watchers.remove(&id);
-            if watchers.is_empty() {
-                self.watchers.remove(&person);
             }
         }
     }

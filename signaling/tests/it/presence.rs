@@ -1,12 +1,13 @@
 //! Leases, watch lists and statuses.
 
 use housecall_platform::bus::Subscription;
-use housecall_protocol::PersonId;
 use housecall_protocol::client::PersonPresence;
 use housecall_protocol::cluster::{
-    Answer, BeatKind, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, subject,
+    Answer, BeatKind, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, PresenceSync,
+    subject,
 };
 use housecall_protocol::domain::PresenceStatus;
+use housecall_protocol::{NodeId, PersonId};
 use serde_json::json;
 
 use crate::house::House;
@@ -54,9 +55,21 @@ async fn only_operators_choose_a_status() {
     assert_eq!(refusal["data"]["code"], "forbidden");
     let mut doctor = house.connect(house.doctor).await;
     assert_eq!(doctor.request("presence.set", json!({"status": "busy"})).await["type"], "ok");
-    let status = beat(&mut beats, |kind| matches!(kind, BeatKind::Status { .. })).await;
-    let expected = BeatKind::Status { person: house.doctor.id, status: PresenceStatus::Busy };
-    assert_eq!(status.kind, expected);
+    let said = beat(&mut beats, |kind| matches!(kind, BeatKind::Status(_))).await;
+    let BeatKind::Status(said) = said.kind else { unreachable!() };
+    assert_eq!((said.person, said.status), (house.doctor.id, PresenceStatus::Busy));
+
+    // A presence instance that starts later is told all of it.
+    let sync = PresenceSync { instance: NodeId::generate() };
+    house.bus.publish(subject::PRESENCE_SYNC, &sync).await.unwrap();
+    let full = beat(&mut beats, |kind| matches!(kind, BeatKind::Full(_))).await;
+    let BeatKind::Full(full) = full.kind else { unreachable!() };
+    assert_eq!((full.part, full.parts, full.chosen), (0, 1, vec![said]));
+    let mut people: Vec<_> = full.connections.iter().map(|(_, person, _)| *person).collect();
+    people.sort();
+    let mut expected = [house.patient.id, house.doctor.id];
+    expected.sort();
+    assert_eq!(people, expected);
 }
 
 #[tokio::test]
@@ -82,6 +95,12 @@ async fn watching_tells_the_state_now_and_the_changes_that_concern() {
     let seen = doctor.event("presence").await;
     assert_eq!(seen["people"].as_array().unwrap().len(), 1, "{seen}");
     assert_eq!(seen["people"][0]["status"], "offline");
+
+    // Another instance says the same: only what follows is news.
+    house.bus.publish(subject::PRESENCE_EVENT, &change).await.unwrap();
+    let back = PresenceEvent { people: people(&[(patient, PresenceStatus::Online)]) };
+    house.bus.publish(subject::PRESENCE_EVENT, &back).await.unwrap();
+    assert_eq!(doctor.event("presence").await["people"][0]["status"], "online");
 
     // Replaced by an empty list: nothing more comes.
     assert_eq!(doctor.request("presence.watch", json!({"people": []})).await["type"], "ok");

@@ -7,7 +7,7 @@ use housecall_protocol::domain::{PersonKind, PresenceStatus};
 use proptest::prelude::*;
 
 use super::super::{Core, OVERTAKING};
-use super::{RULES, at, beat, full, joined, kind, left, news, person, wall};
+use super::{RULES, at, beat, chose_at, full, joined, kind, left, news, person, wall};
 
 const PEOPLE: u8 = 4;
 const CONNECTIONS: u8 = 6;
@@ -157,7 +157,7 @@ impl Model {
     }
 }
 
-fn kind_of(step: &Step) -> Option<(u8, BeatKind)> {
+fn kind_of(step: &Step, second: u64) -> Option<(u8, BeatKind)> {
     match step {
         Step::Joined { gateway, connection } => {
             Some((*gateway, joined(*connection, owner(*connection))))
@@ -171,7 +171,7 @@ fn kind_of(step: &Step) -> Option<(u8, BeatKind)> {
         }
         Step::Stopping { gateway } => Some((*gateway, BeatKind::Stopping)),
         Step::Status { person: id, status } => {
-            Some((0, BeatKind::Status { person: person(*id), status: *status }))
+            Some((0, BeatKind::Status(chose_at(*id, *status, second))))
         }
         Step::Wait { .. } => None,
     }
@@ -185,7 +185,7 @@ proptest! {
         let mut told = BTreeMap::new();
         for step in steps {
             model.apply(&step);
-            if let Some((gateway, kind)) = kind_of(&step) {
+            if let Some((gateway, kind)) = kind_of(&step, model.second) {
                 core.handle(at(model.second), beat(gateway, kind));
             }
             for news in news(&mut core, model.second) {

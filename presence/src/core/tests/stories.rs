@@ -1,17 +1,17 @@
 //! What people see, one story each.
 
-use housecall_protocol::cluster::BeatKind;
+use housecall_protocol::cluster::{BeatKind, FullBeat};
 use housecall_protocol::domain::PresenceStatus::{self, Away, Busy, Offline, Online};
 
 use super::super::{Core, Output, Rules};
-use super::{RULES, at, beat, full, joined, left, news, person, wall};
+use super::{RULES, at, beat, chose_at, full, joined, left, news, part, person, wall};
 
 fn statuses(core: &mut Core, second: u64) -> Vec<PresenceStatus> {
     news(core, second).into_iter().map(|person| person.status).collect()
 }
 
 fn chose(p: u8, status: PresenceStatus) -> BeatKind {
-    BeatKind::Status { person: person(p), status }
+    BeatKind::Status(chose_at(p, status, 0))
 }
 
 #[test]
@@ -80,6 +80,42 @@ fn a_full_beat_mends_lost_ones() {
     assert_eq!(statuses(&mut core, 27), [Online]);
     assert_eq!(statuses(&mut core, 37), [Offline]);
     assert_eq!(core.presence(person(1)).status, Offline);
+}
+
+#[test]
+fn a_full_beat_in_parts_ends_the_missing_with_its_last_part() {
+    let mut core = Core::new(RULES);
+    for (c, p) in [(1, 1), (2, 3), (3, 5)] {
+        core.handle(at(0), beat(1, joined(c, p)));
+    }
+    assert_eq!(statuses(&mut core, 0), [Online; 3]);
+    // The second of three parts is lost: nobody ends.
+    core.handle(at(27), beat(1, part(1, 0, 3, &[(1, 1)])));
+    core.handle(at(27), beat(1, part(1, 2, 3, &[])));
+    assert_eq!(statuses(&mut core, 40), []);
+    // In any order, and a part that came twice counts once.
+    core.handle(at(54), beat(1, part(2, 1, 2, &[(2, 3)])));
+    core.handle(at(54), beat(1, part(2, 1, 2, &[(2, 3)])));
+    assert_eq!(core.census().leases, 3);
+    core.handle(at(54), beat(1, part(2, 0, 2, &[(1, 1)])));
+    assert_eq!(core.census().leases, 2);
+    assert_eq!(news(&mut core, 64).iter().map(|one| one.person).collect::<Vec<_>>(), [person(5)]);
+}
+
+#[test]
+fn a_full_beat_tells_what_was_chosen_and_the_later_word_counts() {
+    let mut core = Core::new(RULES);
+    let with = |chosen| {
+        let connections = vec![(super::connection(1), person(2), super::kind(2))];
+        BeatKind::Full(FullBeat { round: 1, part: 0, parts: 1, connections, chosen })
+    };
+    core.handle(at(5), beat(1, with(vec![chose_at(2, Away, 3)])));
+    assert_eq!(statuses(&mut core, 5), [Away], "never online in between");
+    core.handle(at(6), beat(2, BeatKind::Status(chose_at(2, Busy, 6))));
+    assert_eq!(statuses(&mut core, 6), [Busy]);
+    // The first gateway still repeats what it heard last.
+    core.handle(at(27), beat(1, with(vec![chose_at(2, Away, 3)])));
+    assert_eq!(statuses(&mut core, 27), []);
 }
 
 #[test]
