@@ -52,6 +52,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private startReached = false;
   private cacheLoaded: Promise<void> | null = null;
   private syncing: Promise<void> | null = null;
+  private syncAgain = false;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly backoff = new Backoff({ baseMs: 500, capMs: 10_000 });
 
@@ -188,10 +189,17 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.outbox.dispose();
   }
 
-  /** Brings the log up to the server's head. One at a time; asked again, it goes on. */
+  /** Brings the log up to the server's head. One at a time; asked meanwhile, it goes on. */
   private sync(): Promise<void> {
-    this.syncing ??= this.syncOnce().finally(() => {
+    if (this.syncing) {
+      this.syncAgain = true;
+      return this.syncing;
+    }
+    this.syncing = this.syncOnce().finally(() => {
       this.syncing = null;
+      if (!this.syncAgain) return;
+      this.syncAgain = false;
+      if (this.holders > 0 && (this.log.behind || !this.subscribed)) void this.sync();
     });
     return this.syncing;
   }
