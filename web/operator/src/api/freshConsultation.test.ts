@@ -1,8 +1,8 @@
 import type { ConsultationSummary } from '@housecall/sdk';
-import { QueryClient } from '@tanstack/react-query';
+import { QueryClient, QueryObserver } from '@tanstack/react-query';
 import { expect, test } from 'vitest';
 
-import { gonePatients, refreshConsultations } from './freshConsultation';
+import { refreshConsultations, waitingPatients } from './freshConsultation';
 
 const row = (id: string, state: string) => ({ id, state, patient: { id: `p-${id}` } }) as ConsultationSummary;
 
@@ -24,7 +24,6 @@ test('one that left every list is gone', () => {
   const client = clientWith(row('a', 'waiting'), []);
   refreshConsultations(client, false);
   expect(client.getQueryData(['gone', 'a'])).toBe(true);
-  expect([...gonePatients(client)]).toEqual(['p-a']);
 });
 
 test('beyond the loaded pages nothing is known', () => {
@@ -43,4 +42,12 @@ test('an active one is asked for again', () => {
   const client = clientWith(row('a', 'active'), []);
   refreshConsultations(client, false);
   expect(client.getQueryState(['consultation', 'a'])?.isInvalidated).toBe(true);
+});
+
+test.each([['waiting', ['p-a']], ['active', []]])('the card beside a %s one', (state, left) => {
+  const client = clientWith(row('a', state), []);
+  expect([...waitingPatients(client)]).toEqual([]);
+  const stop = new QueryObserver(client, { queryKey: ['consultation', 'a'] }).subscribe(() => undefined);
+  expect([...waitingPatients(client)]).toEqual(left);
+  stop();
 });

@@ -26,11 +26,14 @@ function queueIsWhole(client: QueryClient): boolean {
   return queue !== undefined && !queue.pages.at(-1)?.next;
 }
 
-/** Patients whose card was closed to this reader together with a consultation. */
-export function gonePatients(client: QueryClient): Set<string> {
-  const rows = client.getQueriesData<ConsultationSummary>({ queryKey: ['consultation'] });
-  return new Set(rows.flatMap(([, row]) =>
-    row && client.getQueryData(['gone', row.id]) === true ? [row.patient.id] : []));
+/**
+ * Patients shown beside a consultation that waits: any moment it may be
+ * somebody else's, and asking for the card would then be refused.
+ */
+export function waitingPatients(client: QueryClient): Set<string> {
+  const shown = client.getQueryCache().findAll({ queryKey: ['consultation'], type: 'active' });
+  const rows = shown.map((query) => query.state.data as ConsultationSummary | undefined);
+  return new Set(rows.flatMap((row) => (row?.state === 'waiting' ? [row.patient.id] : [])));
 }
 
 /**

@@ -93,6 +93,7 @@ export function usePatient(id: string | undefined) {
     queryKey: ['patient', id],
     queryFn: () => api.patient(id ?? ''),
     enabled: id !== undefined,
+    staleTime: Infinity,
   });
 }
 

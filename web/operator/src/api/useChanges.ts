@@ -2,7 +2,7 @@ import type { Topic } from '@housecall/sdk';
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 
-import { gonePatients, refreshConsultations } from './freshConsultation';
+import { refreshConsultations, waitingPatients } from './freshConsultation';
 import { useHouse, useMe } from './house';
 
 // One action often announces several changes: they cost one fetch together.
@@ -22,7 +22,7 @@ async function refetch(client: QueryClient, keys: readonly string[], readsAll: b
   await Promise.all(lists.map((key) => client.invalidateQueries({ queryKey: [key] })));
   if (keys.includes('consultations')) refreshConsultations(client, readsAll);
   if (!keys.includes('patient')) return;
-  const closed = gonePatients(client);
+  const closed = readsAll ? new Set<string>() : waitingPatients(client);
   await client.invalidateQueries({
     queryKey: ['patient'],
     predicate: ({ queryKey }) => !closed.has(String(queryKey[1])),

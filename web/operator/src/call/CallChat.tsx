@@ -1,7 +1,7 @@
 import type { CallView, ConsultationSummary } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
-import { useConsultation } from '../api/queries';
+import { itemsOf, useConsultation, useConsultations } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
 import { useWriting } from '../desk/ConsultationPane';
 import { Icon } from '../ui/Icon';
@@ -17,7 +17,9 @@ function OfConsultation({ row }: { row: ConsultationSummary }) {
 export function CallChat({ view, close }: Props) {
   const { t } = useTranslation();
   const { subject } = view;
-  const { data: row } = useConsultation(subject.kind === 'consultation' ? subject.id : undefined);
+  // A callback has no consultation of its own; the patient may have one open with the same operator.
+  const own = itemsOf(useConsultations('mine').data).find((each) => each.conversation === view.conversation);
+  const { data: row = own } = useConsultation(subject.kind === 'consultation' ? subject.id : undefined);
   return (
     <aside className="hc-call-chat" aria-label={t('chat.messages')}>
       {close && (

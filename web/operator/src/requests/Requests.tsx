@@ -2,7 +2,7 @@ import { CButton, CModal, CModalBody, CModalFooter, CModalHeader, CModalTitle } 
 import type { Callback } from '@housecall/sdk';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Link, useSearchParams } from 'react-router';
+import { Link, useNavigate, useSearchParams } from 'react-router';
 
 import { itemsOf, type RequestTab, useCallbacks } from '../api/queries';
 import { Header } from '../app/Header';
@@ -10,7 +10,7 @@ import { Empty, Failed, SkeletonRows } from '../ui/States';
 import { iconPhone } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { RequestRow } from './RequestRow';
-import { useRequestActions } from './useRequestActions';
+import { type RequestAction, useRequestActions } from './useRequestActions';
 
 import './requests.css';
 
@@ -62,10 +62,18 @@ function CancelDialog({ request, dismiss, confirm }: CancelProps) {
 function Table({ tab }: { tab: RequestTab }) {
   const { t } = useTranslation();
   const phone = usePhone();
+  const navigate = useNavigate();
   const query = useCallbacks(tab);
   const actions = useRequestActions();
   const [cancelling, setCancelling] = useState<Callback>();
   const items = itemsOf(query.data);
+  const act = (request: Callback, action: RequestAction) => {
+    if (action === 'cancel') setCancelling(request);
+    // Who takes a request wants to call: the buttons are in the other list.
+    else actions.mutate({ id: request.id, action }, {
+      onSuccess: () => { if (action === 'take') void navigate('/requests?state=in_progress'); },
+    });
+  };
   if (query.isPending) return <div className="hc-card"><SkeletonRows count={4} height={62} /></div>;
   if (query.isError && items.length === 0) return <Failed error={query.error} retry={() => void query.refetch()} />;
   if (items.length === 0) return <Empty icon={iconPhone} title={t(EMPTY[tab])} hint={t(`${EMPTY[tab]}Hint`)} />;
@@ -82,7 +90,7 @@ function Table({ tab }: { tab: RequestTab }) {
           {items.map((request) => (
             <RequestRow
               key={request.id} request={request} busy={actions.isPending && actions.variables.id === request.id}
-              act={(action) => (action === 'cancel' ? setCancelling(request) : actions.mutate({ id: request.id, action }))}
+              act={(action) => act(request, action)}
             />
           ))}
         </tbody>
