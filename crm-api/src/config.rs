@@ -42,8 +42,8 @@ pub struct Config {
     pub uploads_per_person: RateLimit,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
-    /// Where one-time codes are posted as JSON `{"phone", "text"}`: an `http://`
-    /// address of your SMS gateway, inside your network. Empty: codes are printed in demo mode, and refused otherwise.
+    /// Where one-time codes are posted as JSON `{"phone", "text"}`. Empty: codes are
+    /// printed in demo mode, and refused otherwise.
     pub sms_webhook_url: String,
     /// Header in which a trusted reverse proxy names the client; its last element
     /// counts. Empty: the address of the connection counts.
@@ -183,8 +183,7 @@ logins_per_address = { burst = 120, every_s = 5 }
 uploads_per_person = { burst = 60, every_s = 2 }
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
-# Where one-time codes are posted as JSON {"phone", "text"}: an http:// address of
-# your SMS gateway, inside your network.
+# Where one-time codes are posted as JSON {"phone", "text"}.
 # Empty: codes are printed in demo mode, and refused otherwise.
 sms_webhook_url = ""
 # Header in which a trusted reverse proxy names the client, as "x-forwarded-for".

@@ -1,5 +1,6 @@
 //! What the person at the terminal gets.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use tokio::net::TcpListener;
@@ -37,6 +38,19 @@ async fn a_data_directory_that_is_a_file_is_told_with_what_to_do() {
     std::fs::write(directory.path().join("var"), "not a directory").unwrap();
     let output = run_to_end(command(&directory)).await;
     assert_one_clear_sentence(&output, &["data directory", "--data-dir"]);
+}
+
+#[tokio::test]
+async fn a_place_that_postgresql_cannot_reach_is_told_with_what_to_do() {
+    if !nix::unistd::Uid::effective().is_root() {
+        // The server then runs as this user, who can reach the place.
+        return;
+    }
+    let directory = data_dir();
+    let closed = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(directory.path(), closed).unwrap();
+    let output = run_to_end(command(&directory)).await;
+    assert_one_clear_sentence(&output, &["lets no other user in", "chmod o+x"]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The SMS gateway's address cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SmsError {
-    #[error("crm_api.sms_webhook_url: an http:// address; put a TLS proxy beside the gateway")]
+    #[error("crm_api.sms_webhook_url must be an https:// or http:// address")]
     Scheme,
     #[error("SMS gateway client: {0}")]
     Client(#[from] reqwest::Error),
@@ -24,7 +24,7 @@ pub(crate) enum SmsSender {
     /// phones and codes.
     Terminal,
     /// POSTs `{"phone", "text"}` to an SMS gateway.
-    Webhook { url: String, client: reqwest::Client },
+    Webhook { url: reqwest::Url, client: reqwest::Client },
     /// Nothing is configured.
     None,
 }
@@ -32,11 +32,12 @@ pub(crate) enum SmsSender {
 impl SmsSender {
     pub(crate) fn new(config: &Config, settings: &Settings) -> Result<Self, SmsError> {
         if !config.sms_webhook_url.is_empty() {
-            if !config.sms_webhook_url.starts_with("http://") {
-                return Err(SmsError::Scheme);
-            }
+            let url = reqwest::Url::parse(&config.sms_webhook_url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "https" | "http"))
+                .ok_or(SmsError::Scheme)?;
             let client = reqwest::Client::builder().timeout(WEBHOOK_TIMEOUT).build()?;
-            return Ok(Self::Webhook { url: config.sms_webhook_url.clone(), client });
+            return Ok(Self::Webhook { url, client });
         }
         if settings.demo {
             return Ok(Self::Terminal);
@@ -60,7 +61,7 @@ impl SmsSender {
             Self::Webhook { url, client } => {
                 let text = format!("{code} - код для входа, {brand}");
                 let message = serde_json::json!({ "phone": phone, "text": text });
-                let sent = client.post(url).json(&message).send().await;
+                let sent = client.post(url.clone()).json(&message).send().await;
                 sent.and_then(reqwest::Response::error_for_status).map(drop).map_err(|error| {
                     tracing::error!(error = %error.without_url(), "SMS gateway");
                     ApiError::SmsUnavailable

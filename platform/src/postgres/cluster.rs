@@ -32,6 +32,10 @@ pub enum ClusterError {
     )]
     Directory { path: PathBuf, error: std::io::Error },
     #[error(
+        "the directory {0} lets no other user in, and PostgreSQL does not run as root. Choose another place with --data-dir, or allow it: chmod o+x {0}"
+    )]
+    Closed(PathBuf),
+    #[error(
         "the database in {path} was made by PostgreSQL {found}, but version {installed} is installed. Install PostgreSQL {found}, or move the directory away to start afresh"
     )]
     Version { path: PathBuf, found: String, installed: String },
@@ -224,6 +228,20 @@ impl ServerUser {
         Ok(Self::Other { uid: user.uid, gid: user.gid })
     }
 
+    /// Whether every directory above `root` lets the server's user through.
+    fn check_reach(self, root: &Path) -> Result<(), ClusterError> {
+        if matches!(self, Self::Own) {
+            return Ok(());
+        }
+        let lets_in = |path: &Path| {
+            fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0)
+        };
+        match root.ancestors().skip(1).find(|path| !lets_in(path)) {
+            Some(closed) => Err(ClusterError::Closed(closed.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     /// Gives `path` to the server's user and to nobody else.
     fn own(self, path: &Path, mode: u32) -> Result<(), std::io::Error> {
         if let Self::Other { uid, gid } = self {
@@ -250,6 +268,7 @@ impl Paths {
             return Err(ClusterError::PathTooLong(root));
         }
         server.own(&root, 0o755).map_err(unusable)?;
+        server.check_reach(&root)?;
         for (path, mode) in [(&paths.data, 0o700), (&paths.sockets, 0o755)] {
             fs::create_dir_all(path).map_err(unusable)?;
             server.own(path, mode).map_err(unusable)?;

@@ -27,6 +27,16 @@ function watchJoin() {
   const mark = (name) => {
     marks[name] ??= now();
   };
+  // The word that the call is accepted, as this side hears it.
+  for (const socket of window.__sockets) {
+    if (socket.__joinHeard) continue;
+    socket.__joinHeard = true;
+    socket.addEventListener('message', ({ data }) => {
+      if (data.includes('"call.updated"') && /"state":"(connecting|active)"/.test(data)) {
+        window.__join.signaling ??= performance.timeOrigin + performance.now();
+      }
+    });
+  }
   window.__join = marks;
   // The peer connection may already be there (it connects while it rings) or
   // come later; either way it is the newest one that is not closed.
@@ -87,17 +97,22 @@ async function oneCall(caller, callee) {
   return marks.map((side) => phases(side, accepted));
 }
 
-/** Milliseconds spent in each phase after the accept, in the order they happen. */
+/**
+ * Milliseconds spent in each phase after the accept. A phase that was over before the
+ * accept, or before the phase in front of it, took no time of the wait.
+ */
 function phases(marks, accepted) {
   const after = (name) => Math.max(0, marks[name] - accepted);
-  const ice = after('ice');
+  const signaling = after('signaling');
+  const ice = Math.max(after('ice'), signaling);
   const dtls = Math.max(after('dtls'), ice);
   const packet = Math.max(after('firstPacket'), dtls);
   const keyframe = Math.max(after('keyframe'), packet);
   const decoded = Math.max(after('decoded'), keyframe);
   return {
     total: decoded,
-    ice,
+    signaling,
+    ice: ice - signaling,
     dtls: dtls - ice,
     untilPacket: packet - dtls,
     keyframe: keyframe - packet,
@@ -112,16 +127,6 @@ function quantile(values, q) {
 
 const round = (value) => Math.round(value * 10) / 10;
 const mean = (values) => round(values.reduce((sum, value) => sum + value, 0) / values.length);
-
-/** Mean milliseconds between accept and the gateway's "forwarding is on", from its own histogram. */
-function signalingMs(metrics) {
-  const read = (suffix) => {
-    const line = metrics.split('\n').find((l) => /accept.*_seconds_|accept_seconds/.test(l) && l.includes(suffix) && !l.startsWith('#'));
-    return line ? Number(line.split(' ').pop()) : 0;
-  };
-  const count = read('_count');
-  return count ? (read('_sum') / count) * 1000 : 0;
-}
 
 const house = await House.start();
 const browser = await launchBrowser();
@@ -140,17 +145,16 @@ try {
     sides.push(...both);
     console.log(`call ${call + 1}: caller ${round(both[0].total)} ms, callee ${round(both[1].total)} ms`);
   }
-  const signaling = round(signalingMs(await house.metrics()));
   const totals = sides.map((side) => side.total);
   const result = {
     calls: CALLS,
     first_frame_ms: { p50: round(quantile(totals, 0.5)), p95: round(quantile(totals, 0.95)) },
     // Means over both sides; they add up to the mean of the whole.
     shares_ms: {
-      signaling,
+      signaling: mean(sides.map((side) => side.signaling)),
       ice: mean(sides.map((side) => side.ice)),
       dtls: mean(sides.map((side) => side.dtls)),
-      first_packet: round(mean(sides.map((side) => side.untilPacket)) - signaling),
+      first_packet: mean(sides.map((side) => side.untilPacket)),
       keyframe: mean(sides.map((side) => side.keyframe)),
       decode: mean(sides.map((side) => side.decode)),
     },
