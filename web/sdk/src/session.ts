@@ -37,8 +37,7 @@ export class Session extends Store<SessionState> {
     this.tabs = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`housecall.${options.kind}`);
     this.tabs?.addEventListener('message', (event: MessageEvent<TabMessage>) => this.handleTab(event.data));
     globalThis.addEventListener?.('online', () => {
-      const state = this.getSnapshot();
-      if (state.status === 'signed_in' && !this.access) void this.refresh().catch(() => undefined);
+      if (this.getSnapshot().status !== 'signed_out' && !this.access) void this.refresh().catch(() => undefined);
     });
   }
 
@@ -50,16 +49,10 @@ export class Session extends Store<SessionState> {
     }
     try {
       await this.refresh();
-    } catch (error) {
-      if (this.getSnapshot().status !== 'restoring') return;
+    } catch {
+      // A refusal has signed out. Otherwise it is tried again, meanwhile with what this device remembers.
       const cached = this.cachedMe();
-      if (cached && error instanceof ApiError && error.temporary) {
-        this.set({ status: 'signed_in', me: cached, offline: true });
-        this.scheduleRefresh(this.backoff.next());
-      } else {
-        this.rememberSignedIn(false);
-        this.set({ status: 'signed_out', reason: 'fresh' });
-      }
+      if (this.getSnapshot().status === 'restoring' && cached) this.set({ status: 'signed_in', me: cached, offline: true });
     }
   }
 
@@ -78,10 +71,11 @@ export class Session extends Store<SessionState> {
 
   async signOut(): Promise<void> {
     const token = this.access?.token;
-    // Best effort: without a network the cookie stays, but this device forgets.
-    await this.post('logout', {}, token).catch(() => undefined);
+    // First here, so that nothing of this device asks with a token that is about to die.
     this.leave('signed_out');
     this.tabs?.postMessage({ kind: 'signed_out' } satisfies TabMessage);
+    // Best effort: without a network the cookie stays, but this device has forgotten.
+    await this.post('logout', {}, token).catch(() => undefined);
   }
 
   onSignedOut(listener: (reason: 'signed_out' | 'ended') => void): () => void {
@@ -146,13 +140,20 @@ export class Session extends Store<SessionState> {
       this.refreshed.emit(access.token);
       return access.token;
     } catch (error) {
-      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
-        if (this.getSnapshot().status === 'signed_in') this.leave('ended');
-      } else if (this.getSnapshot().status === 'signed_in') {
-        this.scheduleRefresh(this.backoff.next());
-      }
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) this.refuse();
+      else if (this.getSnapshot().status !== 'signed_out') this.scheduleRefresh(this.backoff.next());
       throw error;
     }
+  }
+
+  /** The server does not know this session any more. */
+  private refuse(): void {
+    if (this.getSnapshot().status === 'signed_in') {
+      this.leave('ended');
+      return;
+    }
+    this.rememberSignedIn(false);
+    this.set({ status: 'signed_out', reason: 'fresh' });
   }
 
   private async enter(response: Response): Promise<Me> {
