@@ -10,7 +10,8 @@ import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
 import { AfterPause, Empty, Failed } from '../ui/States';
 import { Splash } from '../app/Splash';
-import { iconTaken } from '../ui/icons';
+import { Icon } from '../ui/Icon';
+import { iconBack, iconTaken } from '../ui/icons';
 import { usePhone, useWide } from '../ui/useMediaQuery';
 import { CloseDialog } from './CloseDialog';
 import { ConsultationHeader } from './ConsultationHeader';
@@ -98,8 +99,13 @@ export function ConsultationPane({ id, place }: Props) {
   if (query.data) return <Opened row={query.data} place={place} />;
   return (
     <section className="hc-pane" aria-label={t('chat.messages')}>
+      {phone && (
+        <Link to={place.addressOf(place.tab)} className="btn btn-icon btn-bare" aria-label={t('state.back')}>
+          <Icon icon={iconBack} size={22} />
+        </Link>
+      )}
       {query.isError
-        ? <Failed error={query.error} retry={() => (phone ? place.go(place.tab) : void query.refetch())} />
+        ? <Failed error={query.error} retry={() => void query.refetch()} />
         : <AfterPause><Splash /></AfterPause>}
     </section>
   );

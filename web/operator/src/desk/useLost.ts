@@ -20,7 +20,7 @@ export function claimedBy(items: readonly ChatItem[], consultation: string): str
 
 /** Set when somebody else has the consultation; the name when it is known. */
 export function useLost(row: ConsultationSummary, refusal: unknown): { holder: string | undefined } | undefined {
-  const gone = useGone(row.id);
+  const gone = useGone(row.id) && row.state === 'waiting';
   const { chat } = useHouse();
   const { items } = useObservable(chat.conversation(row.conversation));
   const [settled, setSettled] = useState(false);
