@@ -79,6 +79,7 @@ describe('reading', () => {
     conversation.open();
     await ready(conversation);
     house.write('kept');
+    conversation.markRead();
     first.realtime.stop();
 
     const again = await connect(house, { person: me, start: false });
@@ -86,6 +87,7 @@ describe('reading', () => {
     offline.open();
     await until(offline, () => offline.getSnapshot().status === 'cached');
     expect(texts(offline)).toEqual(['kept']);
+    expect(offline.getSnapshot().unread).toBe(0);
   });
 
   it('counts and reports what was read', async () => {

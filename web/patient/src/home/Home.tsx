@@ -3,7 +3,7 @@ import type { Callback, ConsultationSummary, PatientHome } from '@housecall/sdk'
 import { callOutline, chatbubbleOutline, chevronForwardOutline, timeOutline } from 'ionicons/icons';
 import { useTranslation } from 'react-i18next';
 
-import { useMe } from '../app/client';
+import { useMe, useRealtime } from '../app/client';
 import { doctorTitle, moment, number, shortDay, wait } from '../app/format';
 import { useHome } from '../app/queries';
 import { Avatar } from '../ui/Avatar';
@@ -17,6 +17,7 @@ export function Home() {
   const router = useIonRouter();
   const me = useMe();
   const home = useHome();
+  const { status: connection } = useRealtime();
   return (
     <IonPage data-testid="home">
       <IonContent>
@@ -30,7 +31,8 @@ export function Home() {
               <h1>{me.name}</h1>
             </div>
           </div>
-          {home.data && <Reach home={home.data} />}
+          {/* Who is online is only true while we are too. */}
+          {home.data && connection !== 'waiting' && <Reach home={home.data} />}
         </div>
         <div className="home-body">
           <button

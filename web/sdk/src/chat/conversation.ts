@@ -136,7 +136,9 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Everything shown up to here was seen. Without an argument, everything. */
   markRead(seq: number = this.log.high): void {
-    if (this.receipts.mark({ read: Math.min(seq, this.log.high) })) this.publish();
+    if (!this.receipts.mark({ read: Math.min(seq, this.log.high) })) return;
+    this.keepMarks();
+    this.publish();
   }
 
   setTyping(typing: boolean): void {
@@ -176,6 +178,7 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   handleReceipt(view: ReceiptView): void {
     this.receipts.handle(view);
+    this.keepMarks();
     this.publish();
   }
 
@@ -227,6 +230,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.subscribed = true;
     this.log.noteHead(state.head_seq);
     for (const view of state.receipts) this.receipts.handle(view);
+    this.keepMarks();
   }
 
   private async catchUp(): Promise<void> {
@@ -277,6 +281,10 @@ export class Conversation extends Store<ConversationSnapshot> {
   private async loadCache(): Promise<void> {
     const cached = await this.deps.storage.newestMessages(this.id, PAGE * 2);
     if (this.log.high > 0 || cached.length === 0) return;
+    for (const view of await this.deps.storage.marks(this.id)) this.receipts.handle(view);
+    // What was read without a network has yet to be told.
+    this.receipts.forgetReported();
+    if (this.log.high > 0) return;
     this.log.replace(cached);
     this.startReached = this.log.low === 1;
     this.status = 'cached';
@@ -292,6 +300,10 @@ export class Conversation extends Store<ConversationSnapshot> {
     void this.deps.storage.putMessages(this.id, added);
     if (this.holders > 0) this.receipts.mark({ delivered: this.log.high });
     this.publish();
+  }
+
+  private keepMarks(): void {
+    void this.deps.storage.putMarks(this.id, this.receipts.all());
   }
 
   private acknowledge(entry: OutboxEntry, ack: ChatAck): void {

@@ -23,6 +23,18 @@ export class Receipts {
     return this.own.read;
   }
 
+  /** All marks, for keeping on the device. */
+  all(): ReceiptView[] {
+    const own = {
+      conversation: this.conversation,
+      person: this.me,
+      kind: this.kind,
+      delivered_seq: this.own.delivered,
+      read_seq: this.own.read,
+    };
+    return [own, ...this.byPerson.values()];
+  }
+
   /** The furthest marks of the other kind of people. */
   others(): Marks {
     const marks = { delivered: 0, read: 0 };

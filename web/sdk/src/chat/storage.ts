@@ -5,7 +5,16 @@
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 
-import type { ClientMessageId, ConversationId, FileId, FileView, Message, PersonId, PersonKind } from '../generated/realtime';
+import type {
+  ClientMessageId,
+  ConversationId,
+  FileId,
+  FileView,
+  Message,
+  PersonId,
+  PersonKind,
+  ReceiptView,
+} from '../generated/realtime';
 
 export type OutboxBody =
   | { kind: 'text'; text: string }
@@ -28,6 +37,8 @@ interface Schema extends DBSchema {
   /** Bytes of files in the outbox. */
   blobs: { key: ClientMessageId; value: Blob };
   messages: { key: [ConversationId, number]; value: Message };
+  /** Everybody's delivered and read marks. */
+  marks: { key: ConversationId; value: ReceiptView[] };
   files: { key: FileId; value: { id: FileId; blob: Blob; usedAt: number }; indexes: { usedAt: number } };
 }
 
@@ -99,6 +110,15 @@ export class LocalStorage {
     return page.at(-1)?.seq === seq - 1 ? page : [];
   }
 
+  async putMarks(conversation: ConversationId, marks: ReceiptView[]): Promise<void> {
+    if (this.keepsMessages) await this.attempt((db) => db.put('marks', marks, conversation));
+  }
+
+  async marks(conversation: ConversationId): Promise<ReceiptView[]> {
+    if (!this.keepsMessages) return [];
+    return (await this.attempt((db) => db.get('marks', conversation))) ?? [];
+  }
+
   async putFile(id: FileId, blob: Blob): Promise<void> {
     if (!this.keepsMessages || blob.size > MAX_FILES_BYTES / 4) return;
     await this.attempt(async (db) => {
@@ -121,6 +141,7 @@ export class LocalStorage {
   async forgetRead(): Promise<void> {
     await this.attempt(async (db) => {
       await db.clear('messages');
+      await db.clear('marks');
       await db.clear('files');
     });
   }
@@ -174,6 +195,7 @@ export class LocalStorage {
         db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('conversation', 'conversation');
         db.createObjectStore('blobs');
         db.createObjectStore('messages');
+        db.createObjectStore('marks');
         db.createObjectStore('files', { keyPath: 'id' }).createIndex('usedAt', 'usedAt');
       },
       // Another tab signs out and deletes the database: do not stand in its way.
