@@ -24,14 +24,15 @@ export async function patientSignsIn(browser, house, { phone, name, ...options }
   return person;
 }
 
-export async function operatorSignsIn(browser, house, { email, ...options }) {
+/** An operator at a desk; `landing` is what their first page shows. */
+export async function operatorSignsIn(browser, house, { email, landing = 'tab-queue', ...options }) {
   const person = await openPerson(browser, { house, device: 'desktop', ...options });
   const { page } = person;
   await page.goto('/portal/');
   await byTest(page, 'login-email').fill(email);
   await byTest(page, 'login-password').fill(DEMO_PASSWORD);
   await byTest(page, 'login-submit').click();
-  await byTest(page, 'tab-queue').waitFor();
+  await byTest(page, landing).first().waitFor();
   return person;
 }
 

@@ -19,17 +19,18 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
   const me = useMe();
   const { status, chooseStatus } = useFrame();
   const words = t(`status.${status}`);
+  const summary = dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words;
   return (
     <CDropdown direction="dropup" autoClose="outside" className="hc-account" portal>
       <CDropdownToggle custom>
         <button
           type="button" className="hc-account-toggle" data-testid="account-menu"
-          aria-label={`${me.name}, ${words}. ${t('settings.account')}`}
+          aria-label={`${me.name} ${summary}. ${t('settings.account')}`}
         >
           <Avatar id={me.id} name={me.name} size={36} presence={status} />
           <span className="hc-sidebar-words">
             <strong>{me.name}</strong>
-            <small>{dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words}</small>
+            <small>{summary}</small>
           </span>
           <Icon icon={iconMore} className="hc-account-more" />
         </button>
