@@ -9,8 +9,9 @@ export const LANGUAGES = ['ru', 'en'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 function firstLanguage(): Language {
-  const saved = readPreference('language');
-  return saved === 'en' ? 'en' : 'ru';
+  const saved = readPreference('language') ?? navigator.language;
+  // Russian first: any other language than English gets it.
+  return saved.startsWith('en') ? 'en' : 'ru';
 }
 
 /** Plurals follow Intl.PluralRules, which are ICU's. */

@@ -26,10 +26,8 @@ function write(key: string, value: string): void {
 let theme: Theme = (read('theme') as Theme | null) ?? 'system';
 
 export function savedLanguage(): Language {
-  const saved = read('language');
-  // Russian first; a phone in another language than Russian and its neighbours' gets English.
-  if (saved === 'ru' || saved === 'en') return saved;
-  return /^(ru|be|uk|kk|ky|uz|tg|hy)/.test(navigator.language) || !navigator.language.startsWith('en') ? 'ru' : 'en';
+  // Russian first: any other language than English gets it.
+  return (read('language') ?? navigator.language).startsWith('en') ? 'en' : 'ru';
 }
 
 export function saveLanguage(language: Language): void {
