@@ -15,6 +15,7 @@ const WORDS: Record<string, string> = {
   disconnected: 'problem.offline',
   timeout: 'problem.offline',
   forbidden: 'problem.forbidden',
+  unavailable: 'problem.server',
   not_found: 'problem.notFound',
   'consultation-closed': 'problem.conflict',
   conflict: 'problem.conflict',

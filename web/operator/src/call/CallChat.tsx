@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 
 import { itemsOf, useConsultation, useConsultations } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
-import { useWriting } from '../desk/ConsultationPane';
+import { useWriting } from '../desk/useWriting';
 import { Icon } from '../ui/Icon';
 import { iconClose } from '../ui/icons';
 

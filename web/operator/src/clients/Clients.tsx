@@ -15,7 +15,7 @@ import { iconPeople, iconSearch } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { useNow } from '../ui/useNow';
 
-import '../requests/requests.css';
+import '../ui/table.css';
 import './clients.css';
 
 function Row({ item, online }: { item: PatientListItem; online: 'online' | 'busy' | 'away' | 'offline' | undefined }) {

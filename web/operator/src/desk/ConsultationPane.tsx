@@ -4,7 +4,6 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 
-import { useMe } from '../api/house';
 import { useConsultation } from '../api/queries';
 import { ConversationView } from '../chat/ConversationView';
 import { PatientCard } from '../patient/PatientCard';
@@ -19,20 +18,10 @@ import { TransferDialog } from './TransferDialog';
 import { useConsultationActions } from './useConsultationActions';
 import type { DeskPlace } from './useDeskPlace';
 import { useLost } from './useLost';
+import { useWriting } from './useWriting';
 
 
 type Props = { id: string; place: DeskPlace };
-
-/** Whether the reader may write, and the words that stand there if not. */
-export function useWriting(row: ConsultationSummary): { writable: boolean; readOnly: string } {
-  const { t } = useTranslation();
-  const me = useMe();
-  if (row.state === 'closed') return { writable: false, readOnly: t('consultation.archived') };
-  if (row.state === 'waiting') return { writable: false, readOnly: t('consultation.claimToAnswer') };
-  if (row.operator?.id === me.id) return { writable: true, readOnly: '' };
-  const name = row.operator?.name ?? '';
-  return { writable: false, readOnly: t('consultation.notYours', { name }) };
-}
 
 /** Somebody else was faster. */
 function Lost({ holder, place }: { holder: string | undefined; place: DeskPlace }) {

@@ -15,7 +15,7 @@ import { Empty, Failed, SkeletonRows } from '../ui/States';
 import { usePhone } from '../ui/useMediaQuery';
 import { OperatorDialog } from './OperatorDialog';
 
-import '../requests/requests.css';
+import '../ui/table.css';
 import './operators.css';
 
 type RowProps = { operator: Operator; presence: PresenceStatus; edit?: (() => void) | undefined };

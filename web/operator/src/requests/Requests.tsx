@@ -12,7 +12,7 @@ import { usePhone } from '../ui/useMediaQuery';
 import { RequestRow } from './RequestRow';
 import { type RequestAction, useRequestActions } from './useRequestActions';
 
-import './requests.css';
+import '../ui/table.css';
 
 const TABS: RequestTab[] = ['new', 'in_progress', 'overdue', 'archive'];
 const EMPTY: Record<RequestTab, string> = {
