@@ -18,30 +18,28 @@ import { Store } from '../store';
 import type { CallEnding, CallSnapshot, CallStats } from '../types';
 import { FirstFrame } from './first-frame';
 import { LocalMedia, MediaProblem } from './local-media';
+import { Meter } from './meter';
 import { Peer } from './peer';
 import type { Ringer } from './ringer';
 import { Speaker } from './speaker';
-import { measure, qualityOf, readStats, worse, type Reading } from './stats';
+import { initialSnapshot } from './snapshot';
+import { readStats } from './stats';
+import { Streams } from './streams';
+import { holdTab } from './tab';
 
-const REPORT_INTERVAL_MS = 4_000;
 const START_TIMEOUT_MS = 15_000;
-/** Survives a reload of this tab, and only of this tab. */
-const TAB_KEY = 'housecall.call';
-
 export class ActiveCall extends Store<CallSnapshot> {
-  readonly frame = new FirstFrame(() => this.report(null));
+  readonly frame = new FirstFrame(() => {
+    if (this.id && !this.over) this.meter.report(this.id);
+  });
   readonly local = new LocalMedia();
+  private readonly meter: Meter;
   private peer: Peer | null = null;
   private readonly speaker = new Speaker((soundBlocked) => this.patch({ soundBlocked }));
-  private readonly streams = new Map<string, MediaStream>();
+  private readonly streams = new Streams();
   private acceptedHere = false;
   private preparing: Promise<void> | null = null;
   private deviceWork: Promise<void> = Promise.resolve();
-  private reportTimer: ReturnType<typeof setInterval> | undefined;
-  private reading: Reading | null = null;
-  private ownQuality: QualityLevel = 'excellent';
-  private relayQuality: QualityLevel = 'excellent';
-  private frameReported = false;
 
   constructor(
     private readonly realtime: Realtime,
@@ -51,15 +49,9 @@ export class ActiveCall extends Store<CallSnapshot> {
     wantsVideo: boolean,
   ) {
     super(initialSnapshot(role, wantsVideo));
-  }
-
-  /** Whether this tab held that call before it was reloaded. */
-  static heldByThisTab(call: string): boolean {
-    try {
-      return sessionStorage.getItem(TAB_KEY) === call;
-    } catch {
-      return false;
-    }
+    this.meter = new Meter(realtime, this.frame, (quality) => {
+      if (!this.over) this.patch({ quality });
+    });
   }
 
   get id(): string | null {
@@ -203,8 +195,7 @@ export class ActiveCall extends Store<CallSnapshot> {
 
   setRelayQuality(person: string, level: QualityLevel): void {
     if (person === this.me) {
-      this.relayQuality = level;
-      this.patch({ quality: worse(this.ownQuality, level) });
+      this.meter.setRelay(level);
     } else {
       this.patch({ peerQuality: level });
     }
@@ -287,13 +278,13 @@ export class ActiveCall extends Store<CallSnapshot> {
   /** Ends it here; the caller of this tells the server. */
   finish(ended: CallEnding): void {
     if (this.over) return;
-    clearInterval(this.reportTimer);
+    this.meter.stop();
     this.ringer.stop();
     this.frame.stop();
     this.speaker.stop();
     this.peer?.close();
     this.local.close();
-    this.holdTab(null);
+    holdTab(null);
     this.patch({
       phase: 'ended',
       ended,
@@ -352,10 +343,10 @@ export class ActiveCall extends Store<CallSnapshot> {
       // The server's moment, on this device's clock.
       acceptedAt: acceptedAt ?? Date.now() - Math.max(0, this.realtime.serverNow() - (view.accepted_at ?? 0)),
     });
-    if (this.reportTimer !== undefined) return;
-    this.holdTab(view.id);
+    if (this.meter.running) return;
+    holdTab(view.id);
     this.watchFrame();
-    this.reportTimer = setInterval(() => void this.measureNow(), REPORT_INTERVAL_MS);
+    this.meter.start(view.id, () => this.peer);
   }
 
   private async openDevices(camera: boolean): Promise<void> {
@@ -410,8 +401,8 @@ export class ActiveCall extends Store<CallSnapshot> {
     if (this.over) return;
     const talking = this.getSnapshot().acceptedAt !== null;
     const broken = state === 'disconnected' || state === 'failed';
-    this.ownQuality = broken ? 'lost' : 'excellent';
-    this.patch({ reconnecting: talking && broken, quality: worse(this.ownQuality, this.relayQuality) });
+    this.patch({ reconnecting: talking && broken });
+    this.meter.setPath(broken);
   }
 
   private async attach(peer: Peer): Promise<void> {
@@ -441,29 +432,9 @@ export class ActiveCall extends Store<CallSnapshot> {
     if (this.frame.timeline.firstFrame === undefined) this.frame.watch(() => this.peer?.cameraReceiver() ?? null);
   }
 
-  private async measureNow(): Promise<void> {
-    const { peer } = this;
-    if (!peer || this.over) return;
-    const reading = await readStats(peer.connection);
-    const measures = measure(this.reading, reading);
-    this.reading = reading;
-    if (peer.connected) this.ownQuality = qualityOf(measures);
-    this.patch({ quality: worse(this.ownQuality, this.relayQuality) });
-    this.report(measures);
-  }
-
-  private report(measures: ReturnType<typeof measure> | null): void {
-    const call = this.id;
-    if (!call || this.over) return;
-    const first = this.frameReported ? null : this.frame.milliseconds;
-    const none = { loss_percent: null, rtt_ms: null, jitter_ms: null, freezes: null };
-    const sent = this.realtime.send('call.report', { call, first_frame_ms: first, ...(measures ?? none) });
-    if (sent && first !== null) this.frameReported = true;
-  }
-
   private publishLocal(): void {
     const { camera, screen } = this.local;
-    this.patch({ local: { camera: this.stream('own-camera', camera), screen: this.stream('own-screen', screen) } });
+    this.patch({ local: { camera: this.streams.of('own-camera', camera), screen: this.streams.of('own-screen', screen) } });
     void this.local.devices().then((devices) => this.patch({ canFlip: devices.cameras.length > 1 }));
   }
 
@@ -471,34 +442,12 @@ export class ActiveCall extends Store<CallSnapshot> {
     if (this.over || !this.peer) return;
     const tracks = this.peer.remoteTracks();
     const remote = {
-      audio: this.stream('audio', tracks.audio),
-      camera: this.stream('camera', tracks.camera),
-      screen: this.stream('screen', tracks.screen),
+      audio: this.streams.of('audio', tracks.audio),
+      camera: this.streams.of('camera', tracks.camera),
+      screen: this.streams.of('screen', tracks.screen),
     };
     this.speaker.play(remote.audio);
     this.patch({ remote });
-  }
-
-  /** The same stream object while the track is the same, so that elements do not restart. */
-  private stream(name: string, track: MediaStreamTrack | null): MediaStream | null {
-    if (!track) {
-      this.streams.delete(name);
-      return null;
-    }
-    const known = this.streams.get(name);
-    if (known?.getTracks()[0] === track) return known;
-    const fresh = new MediaStream([track]);
-    this.streams.set(name, fresh);
-    return fresh;
-  }
-
-  private holdTab(call: string | null): void {
-    try {
-      if (call) sessionStorage.setItem(TAB_KEY, call);
-      else sessionStorage.removeItem(TAB_KEY);
-    } catch {
-      // Without storage a reload ends the call for this tab.
-    }
   }
 
   private fail(error: unknown): void {
@@ -513,28 +462,4 @@ export class ActiveCall extends Store<CallSnapshot> {
   private patch(change: Partial<CallSnapshot>): void {
     this.set({ ...this.getSnapshot(), ...change });
   }
-}
-
-function initialSnapshot(role: CallSnapshot['role'], wantsVideo: boolean): CallSnapshot {
-  return {
-    phase: role === 'caller' ? 'starting' : 'incoming',
-    role,
-    view: null,
-    self: null,
-    peer: null,
-    media: { microphone: false, camera: false, screen: false },
-    wantsVideo,
-    local: { camera: null, screen: null },
-    remote: { audio: null, camera: null, screen: null },
-    quality: 'excellent',
-    peerQuality: 'excellent',
-    reconnecting: false,
-    canFlip: false,
-    facing: 'user',
-    failure: null,
-    problem: null,
-    acceptedAt: null,
-    ended: null,
-    soundBlocked: false,
-  };
 }

@@ -7,6 +7,7 @@ import type { CallDevices, CallSnapshot, CallStats, CallTimeline } from '../type
 import { ActiveCall } from './active-call';
 import { LocalMedia } from './local-media';
 import { Ringer } from './ringer';
+import { heldByThisTab } from './tab';
 
 export class Calls extends Store<CallSnapshot | null> {
   private call: ActiveCall | null = null;
@@ -152,7 +153,7 @@ export class Calls extends Store<CallSnapshot | null> {
     }
     if (this.call && !this.call.over) return;
     for (const view of welcome.calls) {
-      if (view.state === 'ringing' || ActiveCall.heldByThisTab(view.id)) this.resume(view);
+      if (view.state === 'ringing' || heldByThisTab(view.id)) this.resume(view);
     }
   }
 

@@ -75,7 +75,9 @@ export class FirstFrame {
   private finish(at: number): void {
     if (this.timeline.firstFrame !== undefined) return;
     this.mark('firstFrame', at);
-    if (this.timeline.firstKeyframe !== undefined) this.mark('firstPacket', this.timeline.firstKeyframe);
+    const { firstPacket, firstKeyframe } = this.timeline;
+    // The poll may see the first packet only after the whole frame came.
+    if (firstKeyframe !== undefined && (firstPacket ?? Infinity) > firstKeyframe) this.timeline.firstPacket = firstKeyframe;
     this.stop();
     this.done();
   }
