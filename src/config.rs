@@ -83,7 +83,10 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,str0m=warn,refinery_core=warn,tokio_postgres=warn".to_owned(), format: LogFormat::Text }
+        Self {
+            filter: "info,str0m=warn,refinery_core=warn,tokio_postgres=warn".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 

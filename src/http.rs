@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::anyhow;
 use axum::Router;
@@ -11,21 +11,39 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use housecall_platform::bus::Bus;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Whether the process serves: true after start, false once it drains.
+/// Whether the process serves: from the end of its start until it drains, and
+/// while it reaches the others.
 #[derive(Clone, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<Facts>);
+
+#[derive(Default)]
+struct Facts {
+    serving: AtomicBool,
+    bus: OnceLock<Bus>,
+}
 
 impl Readiness {
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+    pub(crate) fn set(&self, serving: bool) {
+        self.0.serving.store(serving, Ordering::Release);
     }
 
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// Without the bus a process of many is cut off.
+    pub(crate) fn depends_on(&self, bus: Bus) {
+        // A process has one bus, opened once.
+        let _ = self.0.bus.set(bus);
+    }
+
+    /// `Err`: why not.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.0.bus.get().is_some_and(|bus| !bus.is_connected()) {
+            return Err("the bus cannot be reached\n");
+        }
+        if self.0.serving.load(Ordering::Acquire) { Ok(()) } else { Err("starting or draining\n") }
     }
 }
 
@@ -89,9 +107,8 @@ async fn metrics_page(State(private): State<Private>) -> impl IntoResponse {
 }
 
 async fn readiness(State(private): State<Private>) -> impl IntoResponse {
-    if private.ready.is_set() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting or draining\n")
+    match private.ready.check() {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }

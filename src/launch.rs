@@ -27,18 +27,36 @@ use crate::http::{self, Readiness};
 use crate::roles::Role;
 use crate::{demo, limits, web_apps};
 
+/// Between looks at a bus that is not there yet.
+const BUS_POLL: Duration = Duration::from_millis(20);
+/// A wait that the person at the terminal is told of.
+const BUS_PATIENCE: Duration = Duration::from_secs(1);
+
 /// `housecall serve`.
 pub(crate) fn serve(arguments: &cli::Serve) -> anyhow::Result<()> {
     let config = configure(arguments)?;
     telemetry::init_logs(&config.log.filter, config.log.format);
     limits::raise_open_files(config.limits.open_files);
     let roles = Role::selected(&arguments.roles);
-    if config.bus.nats_url.is_none() && !arguments.roles.is_empty() {
+    check_meeting_places(&config, &roles)?;
+    runtime()?.block_on(run(config, roles))
+}
+
+/// Roles that run elsewhere must be reachable, and must see the same rows.
+fn check_meeting_places(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
+    let elsewhere = Role::missing(roles);
+    if config.bus.nats_url.is_none() && !elsewhere.is_empty() {
         bail!(
             "a subset of roles needs a bus to reach the others: set bus.nats_url (HOUSECALL_BUS__NATS_URL)"
         );
     }
-    runtime()?.block_on(run(config, roles))
+    let uses_database = |all: &[Role]| all.iter().any(|role| role.needs_database());
+    if config.database.url.is_none() && uses_database(roles) && uses_database(&elsewhere) {
+        bail!(
+            "processes that share the roles need one database for all: set database.url (DATABASE_URL)"
+        );
+    }
+    Ok(())
 }
 
 /// `housecall admin migrate`.
@@ -136,7 +154,8 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
 
     let database = open_database(&config, &roles).await?;
     let public_address = public.local_addr()?;
-    let context = context(&config, public_address, &database, metrics, &shutdown).await?;
+    let bus = open_bus(&config, &ready, private_address).await?;
+    let context = context(&config, public_address, bus, &database, metrics, &shutdown)?;
     let started = start(&config, &context, &roles).await;
     let House { router, running, demo_sign_ins } = match started {
         Ok(house) => house,
@@ -181,17 +200,43 @@ async fn open_database(config: &Config, roles: &[Role]) -> anyhow::Result<Option
     Ok(Some(database))
 }
 
-async fn context(
+/// Waits until the bus answers: a service started before it would be heard by
+/// nobody, and say so with every request.
+async fn open_bus(
+    config: &Config,
+    ready: &Readiness,
+    private: std::net::SocketAddr,
+) -> anyhow::Result<Bus> {
+    let Some(url) = &config.bus.nats_url else { return Ok(Bus::local()) };
+    let bus = Bus::nats(url).await.context("the bus cannot be used: is bus.nats_url right?")?;
+    ready.depends_on(bus.clone());
+    let mut waited = Duration::ZERO;
+    while !bus.is_connected() {
+        if waited == BUS_PATIENCE {
+            database::say(&format!(
+                "waiting for the bus at {}: is the NATS server up? Until then http://{private}/readyz answers 503",
+                without_password(url)
+            ));
+        }
+        waited += BUS_POLL;
+        tokio::time::sleep(BUS_POLL).await;
+    }
+    Ok(bus)
+}
+
+/// The address as it may be printed.
+fn without_password(url: &str) -> &str {
+    url.rsplit('@').next().unwrap_or(url)
+}
+
+fn context(
     config: &Config,
     public: std::net::SocketAddr,
+    bus: Bus,
     database: &Option<OpenDatabase>,
     metrics: prometheus::Registry,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Context> {
-    let bus = match &config.bus.nats_url {
-        Some(url) => Bus::nats(url).await.context("the bus cannot be used")?,
-        None => Bus::local(),
-    };
     let pool = match database {
         Some(database) => database.pool.clone(),
         None => postgres::pool(&SecretString::from("postgres://localhost/none"), 1)?,

@@ -26,6 +26,11 @@ impl Role {
         Self::ALL.into_iter().filter(|role| chosen.is_empty() || chosen.contains(role)).collect()
     }
 
+    /// Those that are not among `here`.
+    pub(crate) fn missing(here: &[Self]) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|role| !here.contains(role)).collect()
+    }
+
     /// Whether the role reads or writes PostgreSQL.
     pub(crate) const fn needs_database(self) -> bool {
         matches!(self, Self::Signaling | Self::ChatRouter | Self::CrmApi)
@@ -52,6 +57,11 @@ mod tests {
         assert_eq!(
             Role::selected(&[Role::Signaling, Role::Presence]),
             [Role::Presence, Role::Signaling]
+        );
+        assert_eq!(Role::missing(&Role::selected(&[])), []);
+        assert_eq!(
+            Role::missing(&[Role::Sfu, Role::Signaling]),
+            [Role::Presence, Role::ChatRouter, Role::CrmApi]
         );
     }
 }

@@ -27,13 +27,52 @@ pub(crate) struct Gone;
 
 impl Client {
     pub(crate) async fn connect(house: &House, token: &str) -> Self {
-        let url = house.public.replacen("http", "ws", 1) + "/rt/v1";
-        let (socket, _) = connect_async(url).await.unwrap();
+        Self::enter(&house.public, token, None).await.expect("a welcome")
+    }
+
+    /// Says hello at a gateway, which may be away or unable to welcome anybody now.
+    pub(crate) async fn enter(
+        gateway: &str,
+        token: &str,
+        previous: Option<&str>,
+    ) -> Result<Self, Gone> {
+        let url = gateway.replacen("http", "ws", 1) + "/rt/v1";
+        let (socket, _) = connect_async(url).await.map_err(|_| Gone)?;
         let mut client = Self { socket, next_id: 0, events: VecDeque::new(), welcome: Value::Null };
-        let hello = json!({ "protocol": 1, "token": token, "device": Uuid::new_v4().to_string() });
-        client.welcome = client.request("hello", hello).await.unwrap();
+        let hello = json!({
+            "protocol": 1, "token": token, "device": Uuid::new_v4().to_string(), "previous": previous,
+        });
+        client.welcome = client.request("hello", hello).await?;
+        let refused = client.welcome["data"]["code"] == "unavailable";
+        if refused {
+            return Err(Gone);
+        }
         assert_eq!(client.welcome["type"], "welcome", "{}", client.welcome);
-        client
+        Ok(client)
+    }
+
+    /// What the server calls this connection.
+    pub(crate) fn connection(&self) -> String {
+        self.welcome["data"]["connection"].as_str().unwrap().to_owned()
+    }
+
+    /// Events that came while answers were awaited.
+    pub(crate) fn take_events(&mut self) -> VecDeque<Value> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The next event of this type for which `wanted` holds.
+    pub(crate) async fn event_where(
+        &mut self,
+        kind: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        loop {
+            let event = self.event(kind).await;
+            if wanted(&event["data"]) {
+                return event["data"].clone();
+            }
+        }
     }
 
     /// Sends one frame and returns its id.

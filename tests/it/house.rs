@@ -53,7 +53,12 @@ impl House {
     }
 
     pub(crate) async fn start_in(data_dir: Arc<TempDir>) -> Self {
-        let mut child = command(&data_dir).spawn().unwrap();
+        let child = command(&data_dir).spawn().unwrap();
+        Self::ready(child, data_dir).await
+    }
+
+    /// Waits until a spawned [`command`] says where it listens.
+    pub(crate) async fn ready(mut child: Child, data_dir: Arc<TempDir>) -> Self {
         let stdout = child.stdout.take().unwrap();
         let (public, private) = tokio::time::timeout(START_LIMIT, addresses(stdout))
             .await

@@ -3,6 +3,7 @@
 mod arrows;
 mod claim_race;
 mod client;
+mod cluster;
 mod house;
 mod kill;
 mod launcher;
