@@ -2,13 +2,13 @@ import { IonApp } from '@ionic/react';
 import { IonReactRouter } from '@ionic/react-router';
 import { applyBrand } from '@housecall/sdk';
 import { QueryClientProvider } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, type ReactNode } from 'react';
 
 import { CallHost } from '../call/CallHost';
 import { ProfileStep } from '../sign-in/ProfileStep';
 import { SignIn } from '../sign-in/SignIn';
 import { Splash } from '../ui/Splash';
-import { housecall, useSession } from './client';
+import { housecall, useCall, useSession } from './client';
 import { queryClient, useBrand } from './queries';
 import { Tabs } from './Tabs';
 
@@ -55,10 +55,22 @@ function SignedIn({ person }: { person: string }) {
   }, [person]);
   return (
     <>
-      <IonReactRouter>
-        <Tabs />
-      </IonReactRouter>
+      <Behind>
+        <IonReactRouter>
+          <Tabs />
+        </IonReactRouter>
+      </Behind>
       <CallHost />
     </>
+  );
+}
+
+/** The pages; out of reach of keys and screen readers while a call lies over them. */
+function Behind({ children }: { children: ReactNode }) {
+  const call = useCall();
+  return (
+    <div className="behind" inert={call !== null}>
+      {children}
+    </div>
   );
 }
