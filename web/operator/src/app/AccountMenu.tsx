@@ -25,7 +25,7 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
       <CDropdownToggle custom>
         <button
           type="button" className="hc-account-toggle" data-testid="account-menu"
-          aria-label={`${me.name} ${summary}. ${t('settings.account')}`}
+          title={t('settings.account')}
         >
           <Avatar id={me.id} name={me.name} size={36} presence={status} />
           <span className="hc-sidebar-words">
