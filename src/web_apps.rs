@@ -22,11 +22,21 @@ struct OperatorApp;
 
 /// Scripts only from ourselves; pictures and media also from blobs, since files
 /// are fetched with the access token; styles inline, since both component
-/// libraries set them.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; \
-    media-src 'self' blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; \
-    worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'";
+/// libraries set them. Connections, WebSockets among them, only to where the page
+/// came from: older browsers do not count those under `'self'`, so the host is
+/// named.
+fn content_security_policy(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let sockets = host
+        .filter(|host| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b)))
+        .map(|host| format!(" ws://{host} wss://{host}"))
+        .unwrap_or_default();
+    format!(
+        "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
+         style-src 'self' 'unsafe-inline'; connect-src 'self'{sockets}; worker-src 'self'; \
+         object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}
 
 /// Routes of both apps. Unknown paths without a file extension are pages of the
 /// app that owns the prefix.
@@ -77,7 +87,8 @@ fn serve(app: fn(&str) -> Option<EmbeddedFile>, path: &str, headers: &HeaderMap)
         .header(header::VARY, "accept-encoding")
         .header(header::CACHE_CONTROL, cache_control(path));
     if path.ends_with(".html") {
-        response = response.header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+        response =
+            response.header(header::CONTENT_SECURITY_POLICY, content_security_policy(headers));
     }
     if compressed.is_some() {
         response = response.header(header::CONTENT_ENCODING, "br");
