@@ -1,13 +1,30 @@
-//! A worker's UDP socket.
+//! A worker's UDP socket: receives and sends many datagrams with one system call.
+//!
+//! A system call and the kernel's way through its stack cost more than all else that
+//! is done for a packet. So datagrams come in by `recvmmsg` with generic receive
+//! offload, and datagrams of one size to one destination leave together by
+//! generic segmentation offload. Where the kernel or the network card refuses either,
+//! quinn-udp says so and datagrams go one by one.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Kernel buffers, bytes: a second of video for a hundred receivers. The kernel
 /// grants at most `net.core.rmem_max` and `wmem_max`.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Datagrams, or runs of them that the kernel joined, taken by one system call.
+const RECEIVE_RUNS: usize = 16;
+/// Room for one run: the kernel joins up to 64 KiB of one sender's datagrams.
+const RUN_BYTES: usize = 64 * 1024;
+/// System calls before a turn ends, so that a flood cannot keep the worker from
+/// sending what it has.
+const RECEIVE_CALLS: usize = 8;
+/// Most bytes in one send: what an IPv6 datagram may hold, less its headers.
+const BURST_BYTES: usize = 65_000;
 
 /// Opens a non-blocking socket.
 ///
@@ -21,4 +38,231 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     Ok(socket.into())
+}
+
+/// The receiving half: where received runs are put.
+pub(crate) struct Inbound {
+    buffer: Box<[u8]>,
+    meta: [RecvMeta; RECEIVE_RUNS],
+}
+
+/// The sending half: datagrams that will leave by one system call.
+#[derive(Default)]
+pub(crate) struct Burst {
+    destination: Option<SocketAddr>,
+    /// Size of every datagram but the last, which may be smaller.
+    segment: usize,
+    contents: Vec<u8>,
+    segments: usize,
+}
+
+/// The socket with what the kernel offers for it.
+pub(crate) struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    /// Datagrams one send may hold; 1 where the kernel does not segment.
+    max_segments: usize,
+}
+
+impl Inbound {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; RECEIVE_RUNS * RUN_BYTES].into_boxed_slice(),
+            meta: [RecvMeta::default(); RECEIVE_RUNS],
+        }
+    }
+}
+
+impl MediaSocket {
+    /// # Errors
+    /// When the system refuses the options that batched input needs.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let max_segments = state.max_gso_segments();
+        Ok(Self { socket, state, max_segments })
+    }
+
+    /// Gives every datagram that has come to `take`, with its sender.
+    pub(crate) fn receive(&self, inbound: &mut Inbound, mut take: impl FnMut(SocketAddr, &[u8])) {
+        for _ in 0..RECEIVE_CALLS {
+            let runs = match self.receive_once(inbound) {
+                Ok(runs) => runs,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    // Errors of earlier sends come up here; they concern nobody else.
+                    tracing::debug!(%error, "receive");
+                    continue;
+                }
+            };
+            let buffers = inbound.buffer.chunks_exact(RUN_BYTES);
+            for (buffer, meta) in buffers.zip(&inbound.meta).take(runs) {
+                let source = canonical(meta.addr);
+                let run = buffer.get(..meta.len).unwrap_or_default();
+                run.chunks(meta.stride.max(1)).for_each(|datagram| take(source, datagram));
+            }
+            // Fewer than asked for: that was all.
+            if runs < RECEIVE_RUNS {
+                return;
+            }
+        }
+    }
+
+    fn receive_once(&self, inbound: &mut Inbound) -> io::Result<usize> {
+        let mut chunks = inbound.buffer.chunks_exact_mut(RUN_BYTES);
+        let mut slices: [IoSliceMut<'_>; RECEIVE_RUNS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut inbound.meta)
+    }
+
+    /// Puts a datagram into the burst, sending what was in it when the two cannot
+    /// leave together. Returns how many datagrams the system did not take.
+    pub(crate) fn send(
+        &mut self,
+        burst: &mut Burst,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) -> u64 {
+        let unsent = if burst.takes(destination, contents.len(), self.max_segments) {
+            0
+        } else {
+            self.flush(burst)
+        };
+        burst.push(destination, contents);
+        unsent
+    }
+
+    /// Sends the burst. Returns how many datagrams the system did not take: a full
+    /// send buffer drops as a full network would, and RTP recovers.
+    pub(crate) fn flush(&mut self, burst: &mut Burst) -> u64 {
+        let Some(destination) = burst.destination.take() else { return 0 };
+        let whole = self.transmit(destination, &burst.contents, burst.segment);
+        let unsent = match whole {
+            Ok(()) => 0,
+            Err(_) if burst.segments > 1 && self.state.max_gso_segments() == 1 => {
+                tracing::info!("the system does not segment datagrams; sending one by one");
+                self.max_segments = 1;
+                let datagrams = burst.contents.chunks(burst.segment);
+                datagrams.filter(|one| self.transmit(destination, one, one.len()).is_err()).count()
+                    as u64
+            }
+            Err(error) => {
+                tracing::debug!(%error, "send");
+                burst.segments as u64
+            }
+        };
+        burst.contents.clear();
+        unsent
+    }
+
+    fn transmit(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
+        let transmit = Transmit {
+            destination,
+            ecn: None,
+            contents,
+            segment_size: Some(segment),
+            src_ip: None,
+        };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+}
+
+impl AsFd for MediaSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Burst {
+    /// Whether a datagram may leave with those that are here: same destination, same
+    /// size, or smaller as the last one.
+    fn takes(&self, destination: SocketAddr, length: usize, max_segments: usize) -> bool {
+        let full_segments = self.contents.len() == self.segment * self.segments;
+        self.destination.is_none()
+            || (self.destination == Some(destination)
+                && full_segments
+                && (1..=self.segment).contains(&length)
+                && self.segments < max_segments
+                && self.contents.len() + length <= BURST_BYTES)
+    }
+
+    fn push(&mut self, destination: SocketAddr, contents: &[u8]) {
+        if self.destination.is_none() {
+            self.destination = Some(destination);
+            self.segment = contents.len();
+            self.segments = 0;
+        }
+        self.segments += 1;
+        self.contents.extend_from_slice(contents);
+    }
+}
+
+/// An IPv4 client on a dual-stack socket, as the candidates name it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn bound() -> UdpSocket {
+        let socket = open(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        socket.set_nonblocking(false).expect("a usable socket");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a usable socket");
+        socket
+    }
+
+    /// Sizes as they come from a call: runs, single ones, a smaller last one.
+    const SIZES: [usize; 12] = [1100, 1100, 1100, 80, 80, 1200, 1000, 1100, 1100, 1, 1, 1100];
+
+    fn arrive(max_segments: usize) {
+        let (one, two) = (bound(), bound());
+        let (to_one, to_two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
+        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
+        sender.max_segments = sender.max_segments.min(max_segments);
+        let mut burst = Burst::default();
+        let mut sent: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
+        for (number, size) in SIZES.into_iter().cycle().take(60).enumerate() {
+            let to = if number % 20 < 12 { to_one } else { to_two };
+            let datagram = vec![number as u8; size];
+            assert_eq!(sender.send(&mut burst, to, &datagram), 0);
+            sent.entry(to).or_default().push(datagram);
+        }
+        assert_eq!(sender.flush(&mut burst), 0);
+        for receiver in [one, two] {
+            let mut buffer = [0; 2048];
+            for expected in &sent[&receiver.local_addr().unwrap()] {
+                let length = receiver.recv(&mut buffer).expect("every datagram arrives");
+                assert_eq!(&buffer[..length], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn datagrams_arrive_whole_and_in_order_with_and_without_segmentation() {
+        arrive(usize::MAX);
+        arrive(1);
+    }
+
+    #[test]
+    fn joined_datagrams_are_taken_apart_again() {
+        let receiver = MediaSocket::new(bound()).expect("the kernel batches");
+        let to = receiver.socket.local_addr().unwrap();
+        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
+        let mut burst = Burst::default();
+        for number in 0..30_u8 {
+            sender.send(&mut burst, to, &[number; 500]);
+        }
+        sender.flush(&mut burst);
+
+        // Loopback delivers within the send.
+        let mut inbound = Inbound::new();
+        let mut taken = Vec::new();
+        receiver.receive(&mut inbound, |_, datagram| taken.push(datagram.to_vec()));
+        let expected: Vec<_> = (0..30_u8).map(|number| vec![number; 500]).collect();
+        assert_eq!(taken, expected);
+    }
 }

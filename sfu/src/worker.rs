@@ -2,7 +2,8 @@
 //!
 //! The thread sleeps in `poll(2)` until a datagram comes, a command is sent or the
 //! core's next time has come. All that arrived is given to the core before its
-//! output is taken, so that packets to one destination leave in a run.
+//! output is taken, so that packets to one destination leave in a run. Turns have a
+//! shortest length ([`GATHER`]): what comes meanwhile is taken together.
 //!
 //! The command queue is bounded: when it is full the request is refused, and the
 //! caller tells so. Events go the other way through a bounded channel: when their
@@ -11,13 +12,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
@@ -26,11 +27,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::{Metrics, Share};
+use crate::socket::{Burst, Inbound, MediaSocket};
 
-/// Datagrams taken from the socket before the core is drained.
-const RECEIVE_BATCH: usize = 128;
-/// Larger than any datagram a client sends; more is not ours.
-const MAX_DATAGRAM_BYTES: usize = 2048;
+/// From the beginning of one turn to that of the next at least. The packets of one
+/// picture come within microseconds; taken one by one, each would be a wake-up and a
+/// send of its own for every receiver. A packet that comes alone does not wait, and
+/// half a millisecond is far below what a jitter buffer can tell.
+const GATHER: Duration = Duration::from_micros(400);
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -82,7 +85,8 @@ impl Worker {
         waker.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
         let mut state = Thread {
-            socket: parts.socket,
+            socket: MediaSocket::new(parts.socket)?,
+            burst: Burst::default(),
             woken,
             inbox,
             events: parts.events,
@@ -114,7 +118,8 @@ impl Worker {
 
 /// What the thread owns besides the core.
 struct Thread {
-    socket: UdpSocket,
+    socket: MediaSocket,
+    burst: Burst,
     woken: UnixStream,
     inbox: Receiver<Command>,
     events: mpsc::Sender<Told>,
@@ -153,14 +158,18 @@ impl Thread {
     }
 
     fn run(&mut self, core: &mut Core) {
-        let mut buffer = [0; MAX_DATAGRAM_BYTES];
+        let mut inbound = Inbound::new();
         let mut timeout = None;
+        let mut earliest = clock();
         loop {
             self.sleep(timeout);
-            // The one clock read of a turn: all that came is taken as come now.
-            let now = clock();
+            // All that came is taken as come now.
+            let now = gather(earliest);
+            earliest = now + GATHER;
             let flow = self.obey(now, core);
-            self.receive(now, core, &mut buffer);
+            self.socket.receive(&mut inbound, |source, contents| {
+                core.handle(now, Input::Datagram { source, contents });
+            });
             core.handle(now, Input::Timeout);
             timeout = self.drain(now, core);
             self.share.update(&self.metrics, core);
@@ -207,38 +216,26 @@ impl Thread {
         }
     }
 
-    fn receive(&mut self, now: Instant, core: &mut Core, buffer: &mut [u8]) {
-        for _ in 0..RECEIVE_BATCH {
-            match self.socket.recv_from(buffer) {
-                Ok((length, source)) => {
-                    let contents = &buffer[..length];
-                    core.handle(now, Input::Datagram { source: canonical(source), contents });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Errors of earlier sends come up here; they concern nobody else.
-                Err(error) => tracing::debug!(%error, "receive"),
-            }
-        }
-    }
-
     fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
         loop {
             match core.poll(now) {
-                Output::Transmit { destination, contents } => self.send(destination, &contents),
+                Output::Transmit { destination, contents } => {
+                    let unsent = self.socket.send(&mut self.burst, destination, &contents);
+                    self.count_unsent(unsent);
+                }
                 Output::Event { room, event } => self.tell(room, event),
-                Output::Timeout(at) => return at,
+                Output::Timeout(at) => {
+                    let unsent = self.socket.flush(&mut self.burst);
+                    self.count_unsent(unsent);
+                    return at;
+                }
             }
         }
     }
 
-    fn send(&self, destination: SocketAddr, contents: &[u8]) {
-        match self.socket.send_to(contents, destination) {
-            Ok(_) => {}
-            // A full send buffer drops as a full network would; RTP recovers.
-            Err(error) => {
-                self.metrics.unsent_datagrams.inc();
-                tracing::debug!(%error, "send");
-            }
+    fn count_unsent(&self, datagrams: u64) {
+        if datagrams > 0 {
+            self.metrics.unsent_datagrams.inc_by(datagrams);
         }
     }
 
@@ -270,9 +267,15 @@ impl Thread {
     }
 }
 
-/// An IPv4 client on a dual-stack socket, as the candidates name it.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+/// Waits until a turn may begin; returns the time.
+fn gather(earliest: Instant) -> Instant {
+    let now = clock();
+    let early = earliest.saturating_duration_since(now);
+    if early.is_zero() {
+        return now;
+    }
+    thread::sleep(early);
+    clock()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the relay's one clock")]

@@ -94,6 +94,8 @@ pub struct Core {
     pub(crate) random: Random,
     pub(crate) rooms: HashMap<CallId, Room>,
     pub(crate) participants: Slab<Participant>,
+    /// Tracks published by all of them.
+    pub(crate) tracks: usize,
     pub(crate) routes: Routes,
     pub(crate) timers: Timers,
     /// Participants changed since they were last drained.
@@ -122,6 +124,7 @@ impl Core {
             certificate,
             rooms: HashMap::new(),
             participants: Slab::new(),
+            tracks: 0,
             routes: Routes::default(),
             timers: Timers::default(),
             touched: VecDeque::new(),
@@ -180,11 +183,14 @@ impl Core {
         while let Some(key) = self.timers.pop_due(now) {
             self.touch(key);
         }
+        // One participant at a time, so that their packets are sent while they are warm.
         while let Some(key) = self.touched.pop_front() {
             self.advance(now, key);
+            if let Some(output) = self.outbox.pop_front() {
+                return output;
+            }
         }
-        let next = [self.timers.next(), self.next_expiry].into_iter().flatten().min();
-        self.outbox.pop_front().unwrap_or(Output::Timeout(next))
+        Output::Timeout([self.timers.next(), self.next_expiry].into_iter().flatten().min())
     }
 
     /// Closes all rooms. Follow with [`Self::poll`].
@@ -208,11 +214,8 @@ impl Core {
     }
 
     /// Tracks published by all participants.
-    pub fn tracks(&self) -> usize {
-        self.participants
-            .values()
-            .map(|participant| participant.tracks.iter().filter(|track| track.published).count())
-            .sum()
+    pub const fn tracks(&self) -> usize {
+        self.tracks
     }
 
     pub const fn counters(&self) -> Counters {

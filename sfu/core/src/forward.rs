@@ -24,7 +24,11 @@ struct Parsed {
 
 /// What became of a packet at one subscriber.
 enum Written {
-    Sent { first: bool },
+    Sent {
+        first: bool,
+    },
+    /// Until a decoder can start.
+    Waits,
     Unusable,
     NotConnected,
 }
@@ -44,17 +48,23 @@ impl Core {
         }
         // Taken and put back, so that no list is copied for each packet.
         let subscribers = std::mem::take(&mut publisher.tracks[index].subscribers);
+        let mut waits = false;
         for subscriber in &subscribers {
-            self.deliver(now, *subscriber, &parsed);
+            waits |= self.deliver(now, *subscriber, &parsed);
         }
         if let Some(publisher) = self.participants.get_mut(key) {
             publisher.tracks[index].subscribers = subscribers;
         }
-        self.chase_keyframe(now, key, index);
+        if waits {
+            self.chase_keyframe(now, key, index);
+        }
     }
 
-    fn deliver(&mut self, now: Instant, subscriber: Subscriber, parsed: &Parsed) {
-        let Some(participant) = self.participants.get_mut(subscriber.participant) else { return };
+    /// Passes a packet to one subscriber. Whether they wait for a keyframe.
+    fn deliver(&mut self, now: Instant, subscriber: Subscriber, parsed: &Parsed) -> bool {
+        let Some(participant) = self.participants.get_mut(subscriber.participant) else {
+            return false;
+        };
         match write(now, participant, subscriber.slot, parsed) {
             Written::Sent { first } => {
                 self.counters.forwarded_packets += 1;
@@ -65,29 +75,21 @@ impl Core {
                 }
                 self.touch(subscriber.participant);
             }
+            Written::Waits => {
+                self.counters.unusable_packets += 1;
+                return true;
+            }
             Written::Unusable => self.counters.unusable_packets += 1,
             Written::NotConnected => {}
         }
+        false
     }
 
     /// Sees to it that a keyframe is on its way while a subscriber waits for one:
     /// the publisher may have started a new stream in the middle of a picture.
     fn chase_keyframe(&mut self, now: Instant, key: Key, index: usize) {
-        let Some(track) = self.participants.get(key).and_then(|from| from.tracks.get(index)) else {
-            return;
-        };
-        if track.keyframes.next().is_some() {
-            return;
-        }
-        let waits = track.subscribers.iter().any(|subscriber| {
-            self.participants.get(subscriber.participant).is_some_and(|to| {
-                to.link.carries_media()
-                    && to.slots.get(subscriber.slot).is_some_and(|slot| {
-                        slot.kind == MediaKind::Video && slot.rewriter.waits_for_start()
-                    })
-            })
-        });
-        if waits {
+        let track = self.participants.get(key).and_then(|from| from.tracks.get(index));
+        if track.is_some_and(|track| track.keyframes.next().is_none()) {
             self.want_keyframe(now, key, index);
         }
     }
@@ -197,7 +199,8 @@ fn write(now: Instant, to: &mut Participant, slot_index: usize, parsed: &Parsed)
         vp8: parsed.vp8.as_ref(),
     };
     let Some(outgoing) = slot.rewriter.rewrite(now, incoming) else {
-        return Written::Unusable;
+        let waits = slot.kind == MediaKind::Video && slot.rewriter.waits_for_start();
+        return if waits { Written::Waits } else { Written::Unusable };
     };
     let mut direct = to.rtc.direct_api();
     let Some(stream) = direct.stream_tx(&ssrc) else { return Written::Unusable };

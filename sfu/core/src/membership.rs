@@ -28,6 +28,7 @@ impl Core {
         if let Some(earlier) = earlier {
             self.remove(now, earlier);
         }
+        self.tracks += participant.published();
         let key = self.participants.insert(participant);
         self.routes.set_ufrag(key, ufrag);
         let joined = self.rooms.entry(room).or_default();
@@ -201,6 +202,7 @@ impl Core {
 
     fn remove(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.remove(key) else { return };
+        self.tracks -= participant.published();
         self.routes.remove(key);
         self.timers.remove(key);
         let Some(room) = self.rooms.get_mut(&participant.room) else { return };

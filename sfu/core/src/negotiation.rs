@@ -79,7 +79,9 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
+        self.tracks -= participant.published();
         participant.renegotiated(&answer, &mut self.random);
+        self.tracks += participant.published();
         // Asked again if this offer still has too few slots.
         participant.video_slots_asked = 0;
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;

@@ -183,6 +183,11 @@ impl Participant {
         track.published && (track.source != TrackSource::Screen || self.media.screen)
     }
 
+    /// Tracks whose m-lines let the participant send.
+    pub(crate) fn published(&self) -> usize {
+        self.tracks.iter().filter(|track| track.published).count()
+    }
+
     pub(crate) const fn sends(&self, source: TrackSource) -> bool {
         match source {
             TrackSource::Microphone => self.media.microphone,

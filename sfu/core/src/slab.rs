@@ -8,6 +8,13 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+impl Key {
+    /// Its index in a table beside the slab. An entry there may be another key's.
+    pub(crate) const fn place(self) -> usize {
+        self.index as usize
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
@@ -58,10 +65,6 @@ impl<T> Slab<T> {
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         self.entry_mut(key)?.value.as_mut()
-    }
-
-    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
-        self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }
 
     fn entry_mut(&mut self, key: Key) -> Option<&mut Entry<T>> {

@@ -5,7 +5,7 @@
 //! packet has one entry in the heap, not one per packet.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use crate::slab::Key;
@@ -13,11 +13,14 @@ use crate::slab::Key;
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Key)>>,
-    state: HashMap<Key, Deadline>,
+    /// By the key's place: this is looked at with every packet.
+    state: Vec<Option<Deadline>>,
+    len: usize,
 }
 
 #[derive(Debug)]
 struct Deadline {
+    key: Key,
     /// When the participant wants to be polled.
     due: Instant,
     /// The time of its live heap entry; never later than `due`.
@@ -26,25 +29,29 @@ struct Deadline {
 
 impl Timers {
     pub(crate) fn set(&mut self, key: Key, due: Instant) {
-        let queued = match self.state.get_mut(&key) {
-            Some(deadline) if deadline.queued <= due => {
+        let place = key.place();
+        if place >= self.state.len() {
+            self.state.resize_with(place + 1, || None);
+        }
+        let state = &mut self.state[place];
+        match state {
+            Some(deadline) if deadline.key == key && deadline.queued <= due => {
                 deadline.due = due;
                 return;
             }
-            Some(deadline) => {
-                *deadline = Deadline { due, queued: due };
-                due
-            }
-            None => {
-                self.state.insert(key, Deadline { due, queued: due });
-                due
-            }
-        };
-        self.heap.push(Reverse((queued, key)));
+            Some(_) => {}
+            None => self.len += 1,
+        }
+        *state = Some(Deadline { key, due, queued: due });
+        self.heap.push(Reverse((due, key)));
     }
 
     pub(crate) fn remove(&mut self, key: Key) {
-        self.state.remove(&key);
+        if let Some(state) = self.state.get_mut(key.place())
+            && state.take_if(|deadline| deadline.key == key).is_some()
+        {
+            self.len -= 1;
+        }
     }
 
     /// Takes one participant that is due.
@@ -54,8 +61,8 @@ impl Timers {
                 return None;
             }
             self.heap.pop();
-            let Some(deadline) = self.state.get_mut(&key) else { continue };
-            if deadline.queued != at {
+            let Some(Some(deadline)) = self.state.get_mut(key.place()) else { continue };
+            if deadline.key != key || deadline.queued != at {
                 continue;
             }
             if deadline.due > now {
@@ -63,7 +70,7 @@ impl Timers {
                 self.heap.push(Reverse((deadline.due, key)));
                 continue;
             }
-            self.state.remove(&key);
+            self.remove(key);
             return Some(key);
         }
         None
@@ -74,8 +81,8 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.state.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 }
 

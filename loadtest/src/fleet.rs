@@ -1,0 +1,307 @@
+//! The thread that drives all clients: sends when it is time, reads what came,
+//! counts.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::clock;
+use crate::peer::{Arrived, Peer};
+use crate::socket::Inbound;
+
+/// How often sessions are asked whether they are due, and orders are read.
+const SWEEP: Duration = Duration::from_millis(5);
+/// Latencies kept: every one of a small run, a bounded number of a large one.
+const MAX_LATENCIES: usize = 4_000_000;
+
+/// What the thread is told.
+enum Order {
+    Add(Box<Peer>),
+    Publish,
+    /// Packets sent from now on count.
+    Measure,
+    /// Packets sent from now on no longer count.
+    Settle,
+    Stop,
+}
+
+/// What everybody may read meanwhile.
+#[derive(Default)]
+pub struct Progress {
+    pub connected: AtomicUsize,
+    /// Pairs of a stream and a client that receives it.
+    pub flowing: AtomicUsize,
+    pub failed: AtomicUsize,
+}
+
+/// The handle to the thread.
+pub struct Fleet {
+    orders: Sender<Order>,
+    pub progress: Arc<Progress>,
+    thread: JoinHandle<anyhow::Result<Totals>>,
+}
+
+/// What arrived of what was sent between `measure` and `settle`.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// Packets received, all clients together.
+    pub received: u64,
+    /// Packets that should have been.
+    pub expected: u64,
+    /// Nanoseconds from the client's send to the kernel's receipt.
+    pub latencies_ns: Vec<u32>,
+    /// Packets the publishers sent.
+    pub sent: u64,
+}
+
+impl Fleet {
+    /// Starts the thread for clients whose streams number less than `streams`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(streams: u32) -> anyhow::Result<Self> {
+        let (orders, inbox) = channel();
+        let progress = Arc::new(Progress::default());
+        let mut driver = Driver::new(streams, inbox, Arc::clone(&progress))?;
+        let thread = thread::Builder::new()
+            .name("clients".to_owned())
+            .spawn(move || driver.run())
+            .context("the clients' thread")?;
+        Ok(Self { orders, progress, thread })
+    }
+
+    /// Takes over an answered client.
+    pub fn add(&self, peer: Peer) {
+        self.order(Order::Add(Box::new(peer)));
+    }
+
+    pub fn publish(&self) {
+        self.order(Order::Publish);
+    }
+
+    pub fn measure(&self) {
+        self.order(Order::Measure);
+    }
+
+    pub fn settle(&self) {
+        self.order(Order::Settle);
+    }
+
+    /// Ends the thread.
+    ///
+    /// # Errors
+    /// When the thread failed.
+    pub fn stop(self) -> anyhow::Result<Totals> {
+        self.order(Order::Stop);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the clients' thread panicked"))?
+    }
+
+    fn order(&self, order: Order) {
+        // A thread that has ended says why when it is joined.
+        let _ = self.orders.send(order);
+    }
+}
+
+struct Driver {
+    peers: Vec<Peer>,
+    epoll: Epoll,
+    inbox: Receiver<Order>,
+    progress: Arc<Progress>,
+    counts: Counts,
+    /// When which stream of which client sends next.
+    schedule: BinaryHeap<Reverse<(Instant, usize, usize)>>,
+    next_sweep: Instant,
+    inbound: Inbound,
+}
+
+/// By client, then by stream.
+struct Counts {
+    streams: usize,
+    seen: Vec<Vec<bool>>,
+    received: Vec<Vec<u32>>,
+    /// The numbers that count, by stream.
+    from: Vec<u32>,
+    to: Vec<u32>,
+    flowing: usize,
+    latencies_ns: Vec<u32>,
+}
+
+impl Driver {
+    fn new(streams: u32, inbox: Receiver<Order>, progress: Arc<Progress>) -> anyhow::Result<Self> {
+        let streams = streams as usize;
+        Ok(Self {
+            peers: Vec::new(),
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            inbox,
+            progress,
+            counts: Counts {
+                streams,
+                seen: Vec::new(),
+                received: Vec::new(),
+                from: vec![u32::MAX; streams],
+                to: vec![u32::MAX; streams],
+                flowing: 0,
+                latencies_ns: Vec::new(),
+            },
+            schedule: BinaryHeap::new(),
+            next_sweep: clock(),
+            inbound: Inbound::plain(),
+        })
+    }
+
+    fn run(&mut self) -> anyhow::Result<Totals> {
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            let now = clock();
+            self.send_due(now);
+            if now >= self.next_sweep {
+                if self.obey(now)? {
+                    return Ok(self.totals());
+                }
+                self.sweep(now);
+                self.next_sweep = now + SWEEP;
+            }
+            let ready = self.epoll.wait(&mut events, self.patience());
+            let ready = ready.or_else(|error| match error {
+                nix::errno::Errno::EINTR => Ok(0),
+                error => Err(error),
+            })?;
+            let now = clock();
+            for event in &events[..ready] {
+                self.read(now, event.data() as usize);
+            }
+        }
+    }
+
+    /// Milliseconds until something is due, rounded down: late is worse than early.
+    fn patience(&self) -> EpollTimeout {
+        let next = self.schedule.peek().map_or(self.next_sweep, |Reverse((at, ..))| *at);
+        let left = next.min(self.next_sweep).saturating_duration_since(clock());
+        EpollTimeout::try_from(left.as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    /// Whether to stop.
+    fn obey(&mut self, now: Instant) -> anyhow::Result<bool> {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Order::Add(peer)) => self.add(now, *peer)?,
+                Ok(Order::Publish) => self.publish(now),
+                Ok(Order::Measure) => self.counts.from = self.next_numbers(),
+                Ok(Order::Settle) => self.counts.to = self.next_numbers(),
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Ok(true),
+                Err(TryRecvError::Empty) => return Ok(false),
+            }
+        }
+    }
+
+    fn add(&mut self, now: Instant, mut peer: Peer) -> anyhow::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.peers.len() as u64);
+        self.epoll.add(peer.socket.inner(), event)?;
+        peer.wake(now, &mut |_| {});
+        self.counts.seen.push(vec![false; self.counts.streams]);
+        self.counts.received.push(vec![0; self.counts.streams]);
+        self.peers.push(peer);
+        Ok(())
+    }
+
+    /// Begins to send, each stream at another moment.
+    fn publish(&mut self, now: Instant) {
+        let count = self.counts.streams.max(1) as u32;
+        for (index, peer) in self.peers.iter().enumerate() {
+            for (stream, sending) in peer.session.sending.iter().enumerate() {
+                let source = &sending.source;
+                let phase = source.interval() * source.stream() / count;
+                self.schedule.push(Reverse((now + phase, index, stream)));
+            }
+        }
+    }
+
+    fn send_due(&mut self, now: Instant) {
+        while let Some(&Reverse((at, index, stream))) = self.schedule.peek() {
+            if at > now {
+                return;
+            }
+            self.schedule.pop();
+            let peer = &mut self.peers[index];
+            let Some(sending) = peer.session.sending.get(stream) else { continue };
+            let next = at + sending.source.interval();
+            peer.send_frame(now, stream);
+            self.schedule.push(Reverse((next, index, stream)));
+        }
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        for (index, peer) in self.peers.iter_mut().enumerate() {
+            if peer.session.due <= now && !peer.session.failed {
+                let counts = &mut self.counts;
+                peer.wake(now, &mut |arrived| counts.note(index, &arrived));
+            }
+        }
+        let count = |wanted: fn(&Peer) -> bool| self.peers.iter().filter(|p| wanted(p)).count();
+        let (connected, failed) = (count(|p| p.session.connected), count(|p| p.session.failed));
+        self.progress.connected.store(connected, Ordering::Relaxed);
+        self.progress.failed.store(failed, Ordering::Relaxed);
+        self.progress.flowing.store(self.counts.flowing, Ordering::Relaxed);
+    }
+
+    fn read(&mut self, now: Instant, index: usize) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let counts = &mut self.counts;
+        while peer.read(now, &mut self.inbound, &mut |arrived| counts.note(index, &arrived)) {}
+    }
+
+    fn next_numbers(&self) -> Vec<u32> {
+        let mut numbers = vec![0; self.counts.streams];
+        for sending in self.peers.iter().flat_map(|peer| &peer.session.sending) {
+            numbers[sending.source.stream() as usize] = sending.source.next_number();
+        }
+        numbers
+    }
+
+    fn totals(&mut self) -> Totals {
+        let counts = &mut self.counts;
+        let span = |stream: usize| u64::from(counts.to[stream].saturating_sub(counts.from[stream]));
+        let mut totals = Totals {
+            sent: (0..counts.streams).map(span).sum(),
+            latencies_ns: std::mem::take(&mut counts.latencies_ns),
+            ..Totals::default()
+        };
+        for (seen, received) in counts.seen.iter().zip(&counts.received) {
+            for stream in (0..counts.streams).filter(|stream| seen[*stream]) {
+                totals.expected += span(stream);
+                totals.received += u64::from(received[stream]);
+            }
+        }
+        totals
+    }
+}
+
+impl Counts {
+    fn note(&mut self, client: usize, arrived: &Arrived) {
+        let mark = arrived.mark;
+        let stream = mark.stream as usize;
+        if stream >= self.streams {
+            return;
+        }
+        if !std::mem::replace(&mut self.seen[client][stream], true) {
+            self.flowing += 1;
+        }
+        if mark.number < self.from[stream] || mark.number >= self.to[stream] {
+            return;
+        }
+        self.received[client][stream] += 1;
+        let sent = Duration::from_nanos(mark.sent_ns);
+        if let Some(took) = arrived.at.checked_sub(sent)
+            && self.latencies_ns.len() < MAX_LATENCIES
+        {
+            self.latencies_ns.push(u32::try_from(took.as_nanos()).unwrap_or(u32::MAX));
+        }
+    }
+}

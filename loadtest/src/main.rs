@@ -1,0 +1,186 @@
+//! `housecall-loadtest`: puts load on a relay of its own and says what it cost.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use housecall_loadtest::report::{self, Figures};
+use housecall_loadtest::run::{self, Plan};
+use housecall_loadtest::scenario::{Scenario, Shape};
+use housecall_loadtest::{floor, process};
+use housecall_platform::bus::Bus;
+use housecall_platform::testing::NatsServer;
+use serde::Serialize;
+
+/// Load for the media relay.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command_,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command_ {
+    /// Starts a relay on one core, puts load on it from another, and measures.
+    RelayBench(RelayBench),
+    /// The least a relay must do; started by `relay-bench`.
+    #[command(hide = true)]
+    Floor,
+}
+
+#[derive(Debug, Args)]
+struct RelayBench {
+    /// The binary whose relay is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    /// Another build of it, measured in the same run for comparison.
+    #[arg(long)]
+    against: Option<PathBuf>,
+    /// Scenarios, comma-separated; all when absent.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    scenarios: Vec<Scenario>,
+    /// Seconds of counting per scenario.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// The relay's core.
+    #[arg(long, default_value_t = 0)]
+    relay_core: usize,
+    /// The clients' core.
+    #[arg(long, default_value_t = 1)]
+    load_core: usize,
+    /// Where the figures are written.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// The file.
+#[derive(Default, Serialize)]
+struct Report {
+    scenarios: BTreeMap<&'static str, Figures>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    against: BTreeMap<&'static str, Figures>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command_::RelayBench(arguments) => bench(&arguments),
+        Command_::Floor => floor::serve(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("housecall-loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
+    process::pin_self(arguments.load_core)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")?;
+    let report = runtime.block_on(bench_all(arguments))?;
+    if let Some(path) = &arguments.out {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, text + "\n").with_context(|| path.display().to_string())?;
+        println!("written to {}", path.display());
+    }
+    Ok(())
+}
+
+async fn bench_all(arguments: &RelayBench) -> anyhow::Result<Report> {
+    let scenarios = match arguments.scenarios.as_slice() {
+        [] => Scenario::ALL.as_slice(),
+        chosen => chosen,
+    };
+    let mut report = Report::default();
+    println!("{}", report::heading());
+    for scenario in scenarios {
+        let name = scenario.name();
+        if let Some(against) = &arguments.against {
+            let figures = bench_one(arguments, *scenario, against).await?;
+            println!("{}", report::line(name, "other", &figures));
+            report.against.insert(name, figures);
+        }
+        let figures = bench_one(arguments, *scenario, &arguments.housecall).await?;
+        println!("{}", report::line(name, "", &figures));
+        report.scenarios.insert(name, figures);
+    }
+    Ok(report)
+}
+
+/// A relay's figures for a scenario, with the floor measured before and after it:
+/// the speed of a shared machine changes by the minute.
+async fn bench_one(
+    arguments: &RelayBench,
+    scenario: Scenario,
+    housecall: &Path,
+) -> anyhow::Result<Figures> {
+    let shape = scenario.shape();
+    let core = arguments.relay_core;
+    let floor_time = Duration::from_secs((arguments.seconds / 3).max(1));
+    let before = floor::measure(&shape, core, floor_time)?;
+    let nats = NatsServer::start().await;
+    let relay = Relay::start(housecall, core, &nats.url(), &shape)?;
+    let plan = Plan {
+        shape: shape.clone(),
+        warm_up: Duration::from_secs(1),
+        time: Duration::from_secs(arguments.seconds),
+        relay_pid: relay.child.id(),
+    };
+    let bus = Bus::nats(&nats.url()).await?;
+    let figures = run::run(bus, &plan).await;
+    let mut figures = figures.with_context(|| format!("scenario {}", scenario.name()))?;
+    drop(relay);
+    let after = floor::measure(&shape, core, floor_time)?;
+    figures.floor_us_per_packet = f64::midpoint(before, after);
+    figures.ratio_to_floor = figures.cpu_us_per_forwarded_packet / figures.floor_us_per_packet;
+    Ok(figures)
+}
+
+/// `housecall serve --roles sfu` with one worker on one core. Stopped when dropped.
+struct Relay {
+    child: Child,
+    _data: tempfile::TempDir,
+}
+
+impl Relay {
+    fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut command: Command = process::pinned(core, housecall);
+        let child = command
+            .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
+            .args(["--private-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path())
+            .current_dir(data.path())
+            .env("HOUSECALL_BUS__NATS_URL", nats)
+            .env("HOUSECALL_LOG__FILTER", "warn")
+            .env("HOUSECALL_SFU__WORKERS", "1")
+            .env("HOUSECALL_SFU__PORT_BASE", "0")
+            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.members.len().to_string())
+            .env("HOUSECALL_SFU__MAX_MEDIA_LINES", shape.media_lines().max(2).to_string())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .context("taskset of util-linux is needed")?;
+        Ok(Self { child, _data: data })
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).unwrap_or(0);
+        if pid > 0 {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            // Gone already is as good as stopped.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
+    }
+}

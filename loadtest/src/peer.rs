@@ -1,0 +1,194 @@
+//! One client: a str0m session in RTP mode with a socket of its own.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use housecall_protocol::ids::PersonId;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+
+use crate::media::{Kind, Mark, Source};
+use crate::scenario::Member;
+use crate::socket::{Inbound, LoadSocket};
+use crate::{clock, wall_ns};
+
+/// First sequence number: below 2^15, so that the rollover counter starts at 0.
+const FIRST_SEQ: u64 = 1_000;
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// A client. [`Peer::new`] gives it with its offer; it is ready for use after
+/// [`Peer::accept`].
+pub struct Peer {
+    pub person: PersonId,
+    pub socket: LoadSocket,
+    pub session: Session,
+    pending: Option<SdpPendingOffer>,
+}
+
+/// What the client is besides its socket.
+pub struct Session {
+    rtc: Rtc,
+    pub sending: Vec<Sending>,
+    pub connected: bool,
+    pub failed: bool,
+    /// When the session wants to be woken.
+    pub due: Instant,
+}
+
+/// A stream the client sends.
+pub struct Sending {
+    pub source: Source,
+    mid: Mid,
+    key: bool,
+}
+
+/// A marked packet that arrived, and when.
+pub struct Arrived {
+    pub mark: Mark,
+    pub at: Duration,
+}
+
+impl Peer {
+    /// A client and its offer. `stream` counts the streams of all clients.
+    ///
+    /// # Errors
+    /// When the system gives no socket.
+    pub fn new(member: Member, stream: &mut u32) -> anyhow::Result<(Self, String)> {
+        let now = clock();
+        let socket = LoadSocket::plain().context("a client's socket")?;
+        let mut rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .set_send_buffer_video(128)
+            .build(now);
+        rtc.add_local_candidate(Candidate::host(socket.address, "udp")?);
+        let mut change = rtc.sdp_api();
+        let mut sending = Vec::new();
+        let video = member.video_bps.map(|bps| Kind::Video { bps });
+        for (kind, lines, sends) in [
+            (MediaKind::Audio, member.audio_lines, member.sends_audio.then_some(Kind::Audio)),
+            (MediaKind::Video, member.video_lines, video),
+        ] {
+            for line in 0..lines {
+                let sends = sends.filter(|_| line == 0);
+                let direction =
+                    if sends.is_some() { Direction::SendRecv } else { Direction::RecvOnly };
+                let mid = change.add_media(kind, direction, None, None, None);
+                if let Some(kind) = sends {
+                    sending.push(Sending { source: Source::new(kind, *stream), mid, key: true });
+                    *stream += 1;
+                }
+            }
+        }
+        let (offer, pending) = change.apply().context("the offer is empty")?;
+        let session = Session { rtc, sending, connected: false, failed: false, due: now };
+        let person = PersonId::generate();
+        Ok((Self { person, socket, session, pending: Some(pending) }, offer.to_sdp_string()))
+    }
+
+    /// # Errors
+    /// When the relay's answer does not fit the offer.
+    pub fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
+        let pending = self.pending.take().context("one answer per offer")?;
+        let answer = SdpAnswer::from_sdp_string(answer)?;
+        self.session.rtc.sdp_api().accept_answer(pending, answer)?;
+        Ok(())
+    }
+
+    /// Sends the next frame of a stream.
+    pub fn send_frame(&mut self, now: Instant, index: usize) {
+        self.session.write_frame(now, index);
+        self.wake(now, &mut |_| {});
+    }
+
+    /// Brings the session to the present.
+    pub fn wake(&mut self, now: Instant, arrived: &mut impl FnMut(Arrived)) {
+        let woken = self.session.rtc.handle_input(Input::Timeout(now));
+        self.session.failed |= woken.is_err();
+        self.session.drain(&self.socket, now, Duration::ZERO, arrived);
+    }
+
+    /// Takes one batch from the socket. Whether there may be more.
+    pub fn read(
+        &mut self,
+        now: Instant,
+        inbound: &mut Inbound,
+        arrived: &mut impl FnMut(Arrived),
+    ) -> bool {
+        let (socket, session) = (&self.socket, &mut self.session);
+        socket.receive(inbound, |source, contents, at| {
+            let Ok(receive) = Receive::new(Protocol::Udp, source, socket.address, contents) else {
+                return;
+            };
+            session.failed |= session.rtc.handle_input(Input::Receive(now, receive)).is_err();
+            session.drain(socket, now, at, arrived);
+        })
+    }
+}
+
+impl Session {
+    fn write_frame(&mut self, now: Instant, index: usize) {
+        let Some(sending) = self.sending.get_mut(index) else { return };
+        let (codec, video) = match sending.source.kind() {
+            Kind::Audio => (Codec::Opus, false),
+            Kind::Video { .. } => (Codec::Vp8, true),
+        };
+        let Some(pt) = payload_type(&self.rtc, codec) else { return };
+        let key = std::mem::take(&mut sending.key);
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(sending.mid, None) else { return };
+        for piece in sending.source.frame(key, wall_ns()) {
+            let seq = FIRST_SEQ + u64::from(piece.number);
+            let write = RtpWrite::new(pt, seq.into(), piece.timestamp, now, piece.payload)
+                .marker(piece.last)
+                .nackable(video);
+            stream.write_rtp(write);
+        }
+    }
+
+    /// Sends what the session has to send. `at`: when the kernel got what it was given.
+    fn drain(
+        &mut self,
+        socket: &LoadSocket,
+        now: Instant,
+        at: Duration,
+        arrived: &mut impl FnMut(Arrived),
+    ) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => {
+                    socket.send(transmit.destination, &transmit.contents);
+                }
+                Ok(Output::Event(Event::RtpPacket(packet))) => {
+                    if let Some(mark) = Mark::read(&packet.payload) {
+                        arrived(Arrived { mark, at });
+                    }
+                }
+                Ok(Output::Event(Event::KeyframeRequest(request))) => {
+                    let asked = self.sending.iter_mut().find(|sent| sent.mid == request.mid);
+                    asked.into_iter().for_each(|sent| sent.key = true);
+                }
+                Ok(Output::Event(Event::Connected)) => self.connected = true,
+                Ok(Output::Event(_)) => {}
+                Ok(Output::Timeout(at)) => {
+                    self.due = at.max(now + MIN_TIMEOUT);
+                    return;
+                }
+                Err(_) => {
+                    self.failed = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn payload_type(rtc: &Rtc, codec: Codec) -> Option<Pt> {
+    rtc.codec_config().find(|params| params.spec().codec == codec).map(|params| params.pt())
+}

@@ -1,0 +1,87 @@
+//! What the system says of another process, and processes pinned to a core.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+/// Kernel ticks in a second, as `/proc` counts them (`USER_HZ`, always 100 on Linux).
+const TICKS_PER_SECOND: u64 = 100;
+
+/// User and system time of a process since its start.
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name may hold anything, also spaces; it ends with the last parenthesis.
+    let (_, fields) = stat.rsplit_once(')').context("an odd /proc/PID/stat")?;
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>())
+        .sum::<Result<_, _>>()?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Resident memory of a process.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let value = line.and_then(|line| line.split_whitespace().next());
+    Ok(value.context("no VmRSS in /proc/PID/status")?.parse()?)
+}
+
+/// Datagrams that sockets of this machine had no room for since its start.
+///
+/// # Errors
+/// When the system does not count them.
+pub fn datagrams_dropped() -> anyhow::Result<u64> {
+    let table = fs::read_to_string("/proc/net/snmp")?;
+    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, values) = lines.next().zip(lines.next()).context("no UDP in /proc/net/snmp")?;
+    let dropped = names
+        .split(' ')
+        .zip(values.split(' '))
+        .filter(|(name, _)| matches!(*name, "RcvbufErrors" | "SndbufErrors"))
+        .map(|(_, value)| value.parse::<u64>());
+    Ok(dropped.sum::<Result<_, _>>()?)
+}
+
+/// A command that will run on one core only, its output thrown away.
+pub fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Pins this process: the calling thread and those it will start.
+///
+/// # Errors
+/// When there is no such core.
+pub fn pin_self(core: usize) -> anyhow::Result<()> {
+    let mut set = nix::sched::CpuSet::new();
+    set.set(core)?;
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)
+        .with_context(|| format!("this process cannot run on core {core}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_knows_this_process() {
+        let pid = std::process::id();
+        assert!(resident_kib(pid).unwrap() > 100);
+        cpu_time(pid).unwrap();
+        datagrams_dropped().unwrap();
+    }
+}
