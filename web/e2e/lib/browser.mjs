@@ -14,10 +14,10 @@ const FLAGS = [
   '--disable-gpu',
 ];
 
-export const launchBrowser = () =>
+export const launchBrowser = (flags = []) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: FLAGS,
+    args: [...FLAGS, ...flags],
   });
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };

@@ -55,10 +55,9 @@ export class House {
       '--media-port', '0',
       '--data-dir', join(this.directory, 'var'),
     ];
-    const { HOUSECALL_BIN: _, ...inherited } = process.env;
     this.#child = spawn(binary, options, {
       cwd: this.directory,
-      env: { ...inherited, ...this.env },
+      env: { ...process.env, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     createInterface(this.#child.stderr).on('line', (line) => this.log.push(line));
