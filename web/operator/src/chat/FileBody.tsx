@@ -11,9 +11,10 @@ import { useFileUrl } from './useFileUrl';
 
 import './file-body.css';
 
-/** `PDF`, from the sniffed type. */
-function typeWord(mediaType: string): string {
-  return (mediaType.split('/')[1] ?? mediaType).replace(/^x-|^vnd\./, '').slice(0, 12).toUpperCase();
+/** `PDF`: what people call the type, which is the name's ending; without one, from the sniffed type. */
+function typeWord({ name, media_type: mediaType }: FileView): string {
+  const ending = /\.([a-z0-9]{1,5})$/i.exec(name)?.[1];
+  return (ending ?? mediaType.split('/')[1] ?? mediaType).toUpperCase();
 }
 
 export function FileLine({ file }: { file: FileView }) {
@@ -28,7 +29,7 @@ export function FileLine({ file }: { file: FileView }) {
       <span className="hc-file-mark"><Icon icon={iconFile} size={22} /></span>
       <span className="hc-file-words">
         <strong>{file.name}</strong>
-        <small>{typeWord(file.media_type)}, {fileSize(file.size_bytes, i18n.language, t)}</small>
+        <small>{typeWord(file)}, {fileSize(file.size_bytes, i18n.language, t)}</small>
       </span>
       <Icon icon={iconDownload} size={18} />
       <span className="visually-hidden">{t('chat.download')}</span>
