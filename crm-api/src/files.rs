@@ -57,7 +57,8 @@ pub(crate) async fn upload(
     }
     let id = FileId::generate();
     let received = app.files.receive(id, body, limit_bytes, &app.config.file_types).await?;
-    let name = name::sanitise(parameters.name.as_deref().unwrap_or_default());
+    let given = parameters.name.as_deref().unwrap_or_default();
+    let name = name::for_content(given, received.content.media_type);
     let row = received.into_row(id, conversation, name);
     if let Err(error) = record(&app, &row, caller, patient).await {
         app.files.remove(id).await;
@@ -121,6 +122,11 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = authorise_download(&app, caller, id).await?;
+    if content::is_known(&headers, &row) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        content::describe(response.headers_mut(), &row, parameters.download == Some(1));
+        return Ok(response);
+    }
     let size_bytes = u64::try_from(row.view.size_bytes).unwrap_or(0);
     let range = headers
         .get(header::RANGE)

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use housecall_platform::token::TokenError;
 use housecall_protocol::rest::{PersonName, Problem};
+use tokio_postgres::error::SqlState;
 
 use crate::storage::StorageError;
 
@@ -180,6 +181,9 @@ impl From<StorageError> for ApiError {
                 tracing::error!(%error, "no database connection");
                 Self::Unavailable
             }
+            StorageError::Database(error) if is_unstorable(&error) => {
+                Self::BadRequest("a value that cannot be stored".to_owned())
+            }
             StorageError::Database(error) => {
                 // The driver's own display leaves out the server's message; that
                 // message may quote a row, so only its code and table are logged.
@@ -199,6 +203,14 @@ impl From<StorageError> for ApiError {
             }
         }
     }
+}
+
+/// Whether a value was given that no column holds: a string with a zero character,
+/// a time before or after the database's calendar. Asked here, for every field at
+/// once, since one forgotten field would be an internal error at anybody's will.
+fn is_unstorable(error: &tokio_postgres::Error) -> bool {
+    let codes = [SqlState::CHARACTER_NOT_IN_REPERTOIRE, SqlState::DATETIME_FIELD_OVERFLOW];
+    error.code().is_some_and(|code| codes.contains(code))
 }
 
 impl From<TokenError> for ApiError {

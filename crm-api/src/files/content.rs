@@ -122,6 +122,17 @@ impl TextCheck {
     }
 }
 
+fn etag(row: &FileRow) -> String {
+    format!("\"{}\"", hex::encode(&row.sha256))
+}
+
+/// Whether the client says that it has these bytes already (RFC 9110, section 13.1.2).
+pub(super) fn is_known(headers: &HeaderMap, row: &FileRow) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let etag = etag(row);
+    known.is_some_and(|list| list.split(',').any(|one| one.trim().trim_start_matches("W/") == etag))
+}
+
 /// Headers of a served file.
 pub(super) fn describe(headers: &mut HeaderMap, row: &FileRow, as_attachment: bool) {
     let view = &row.view;
@@ -134,8 +145,10 @@ pub(super) fn describe(headers: &mut HeaderMap, row: &FileRow, as_attachment: bo
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
-        // The bytes under an id never change.
-        (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
+        // The bytes under an id never change, but who may have them does: on a shared
+        // computer the next person must not get them out of the browser's cache.
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::VARY, "authorization"),
         (header::ACCEPT_RANGES, "bytes"),
     ];
     for (name, value) in fixed {
@@ -144,7 +157,7 @@ pub(super) fn describe(headers: &mut HeaderMap, row: &FileRow, as_attachment: bo
     let computed = [
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, disposition(&view.name, inline)),
-        (header::ETAG, format!("\"{}\"", hex::encode(&row.sha256))),
+        (header::ETAG, etag(row)),
     ];
     for (name, value) in computed {
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -2,6 +2,7 @@
 //! appears under its own only when it is whole.
 
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path as FsPath;
 use std::sync::Arc;
 
@@ -62,7 +63,13 @@ impl FileStore {
     pub(crate) fn local(directory: &FsPath) -> Result<Self, StoreError> {
         let unusable =
             |error: &dyn std::fmt::Display| StoreError(format!("{}: {error}", directory.display()));
-        std::fs::create_dir_all(directory).map_err(|error| unusable(&error))?;
+        // Nobody else on the machine reads patients' files. A directory that is there
+        // keeps the rights its owner gave it.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| unusable(&error))?;
         let store =
             LocalFileSystem::new_with_prefix(directory).map_err(|error| unusable(&error))?;
         Ok(Self { store: Arc::new(store) })

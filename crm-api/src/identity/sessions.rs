@@ -27,7 +27,7 @@ pub(crate) const fn kind_name(kind: PersonKind) -> &'static str {
 
 /// A device identifier as the client chose it.
 pub(crate) fn check_device(device: &str) -> Result<(), ApiError> {
-    let fits = (1..=64).contains(&device.chars().count());
+    let fits = (1..=64).contains(&device.chars().count()) && !device.contains(char::is_control);
     if fits { Ok(()) } else { Err(ApiError::invalid("device", "1 to 64 characters")) }
 }
 

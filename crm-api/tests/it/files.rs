@@ -110,10 +110,10 @@ async fn a_name_is_only_a_name() {
     let house = House::open().await;
     let patient = house.patient("+79000000804").await;
     for (given, shown) in [
-        ("../../../etc/passwd", "passwd"),
-        ("..\\..\\boot.ini", "boot.ini"),
-        ("a\r\nX-Evil: 1.png", "aX-Evil_ 1.png"),
-        ("", "file"),
+        ("../../../etc/passwd", "passwd.txt"),
+        ("..\\..\\boot.ini", "boot.ini.txt"),
+        ("a\r\nX-Evil: 1.png", "aX-Evil_ 1.png.txt"),
+        ("", "file.txt"),
     ] {
         let view = upload(&house, &patient, given, b"text").await.ok();
         assert_eq!(view["name"], shown);
