@@ -6,7 +6,7 @@ use housecall_protocol::client::{CallStart, CallStarted, CallUpdate, ErrorCode, 
 use housecall_protocol::cluster::{
     Actor, Answer, PersonEvent, Placement, Refusal, SfuReply, SfuRequest, subject,
 };
-use housecall_protocol::domain::{CallSubject, EndReason, PersonKind, TimestampMs};
+use housecall_protocol::domain::{CallSubject, EndReason, PersonKind, Role, TimestampMs};
 use housecall_protocol::{CallId, ConnectionId, PersonId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -72,6 +72,10 @@ fn authorise(
 ) -> Answer<(housecall_protocol::ConversationId, PersonId)> {
     let not_found = || Refusal::new(ErrorCode::NotFound, "there is nothing of yours to call about");
     let subject = subject.ok_or_else(not_found)?;
+    // Who became an administrator still holds what they held, in the books only.
+    if actor.role == Some(Role::Admin) {
+        return Err(not_found());
+    }
     let callee = match actor.kind {
         PersonKind::Patient if subject.patient == actor.person => subject.operator,
         PersonKind::Operator if subject.operator == Some(actor.person) => Some(subject.patient),
@@ -153,4 +157,35 @@ async fn set_media(
 ) -> Answer<()> {
     let request = SfuRequest::SetMedia { room: call.id, participant: call.caller, media };
     gateway.ask::<_, SfuReply>(&subject::sfu_request(call.relay), &request).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use housecall_protocol::{ConsultationId, ConversationId, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn only_the_two_sides_of_an_active_consultation_call() {
+        let [patient, operator, stranger] = [(); 3].map(|()| PersonId::generate());
+        let ask = |person, kind, role, callable| {
+            let actor = Actor { person, session: SessionId::generate(), kind, role };
+            let conversation = ConversationId::generate();
+            let subject = Subject { conversation, patient, operator: Some(operator), callable };
+            let wanted = CallSubject::Consultation(ConsultationId::generate());
+            let answer = authorise(&actor, wanted, Some(subject));
+            answer.map(|(_, callee)| callee).map_err(|refusal| refusal.code)
+        };
+        let doctor = Some(Role::Doctor);
+        assert_eq!(ask(patient, PersonKind::Patient, None, true), Ok(operator));
+        assert_eq!(ask(operator, PersonKind::Operator, doctor, true), Ok(patient));
+        for (person, kind, role, callable, code) in [
+            (operator, PersonKind::Operator, doctor, false, ErrorCode::Conflict),
+            (operator, PersonKind::Operator, Some(Role::Admin), true, ErrorCode::NotFound),
+            (stranger, PersonKind::Operator, doctor, true, ErrorCode::NotFound),
+            (stranger, PersonKind::Patient, None, true, ErrorCode::NotFound),
+        ] {
+            assert_eq!(ask(person, kind, role, callable), Err(code));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! How many connections there may be: in the process, from one address, of one person.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Config;
@@ -42,6 +42,7 @@ impl Admission {
     }
 
     pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, Refused> {
+        let address = address.map(subscriber);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= self.max_total {
             return Err(Refused::Process);
@@ -55,6 +56,17 @@ impl Admission {
         }
         open.total += 1;
         Ok(Permit { admission: Arc::clone(self), address })
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 one, which one subscriber has whole.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
     }
 }
 
@@ -89,5 +101,20 @@ mod tests {
         assert_eq!(admission.admit(None).err(), Some(Refused::Process));
         drop(first);
         assert!(admission.admit(here).is_ok());
+    }
+
+    #[test]
+    fn a_subscriber_has_one_share_whatever_address_they_take() {
+        let config = Config { max_connections_per_address: 1, ..Config::default() };
+        let admission = Arc::new(Admission::new(&config));
+        let from = |text: &str| Some(text.parse().unwrap());
+        let first = admission.admit(from("2001:db8:1:2::1")).ok().unwrap();
+        let refused = admission.admit(from("2001:db8:1:2:ffff::9")).err();
+        assert_eq!(refused, Some(Refused::Address));
+        assert!(admission.admit(from("2001:db8:1:3::1")).is_ok());
+        let _mapped = admission.admit(from("::ffff:192.0.2.7")).ok().unwrap();
+        assert_eq!(admission.admit(from("192.0.2.7")).err(), Some(Refused::Address));
+        drop(first);
+        assert!(admission.admit(from("2001:db8:1:2::2")).is_ok());
     }
 }

@@ -9,6 +9,7 @@ use housecall_platform::bus::Subscription;
 use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat, subject};
 use housecall_protocol::domain::PersonKind;
 use housecall_protocol::{ConnectionId, PersonId};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
@@ -16,6 +17,9 @@ use super::handle::Handle;
 
 /// Leases live for 60 s; two of these fit, so one lost beat harms nobody.
 const FULL_INTERVAL: Duration = Duration::from_secs(27);
+
+/// Presence gives a gateway up that it has not heard for three of these.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Connections in one part of a full beat. Each takes about 95 bytes, and about
 /// 120 more when its operator chose a status: 860 KB at worst, below the 1 MB at
@@ -49,14 +53,19 @@ impl Gateway {
 }
 
 /// Sends the whole list again and again: it mends what a lost beat broke. Also at
-/// once when a presence instance starts and asks.
+/// once when a presence instance starts and asks. Between them, that we live.
 pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(FULL_INTERVAL);
-    for round in 1.. {
+    let mut full = tokio::time::interval(FULL_INTERVAL);
+    let mut alive = tokio::time::interval(ALIVE_INTERVAL);
+    for interval in [&mut full, &mut alive] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    let mut round = 0;
+    loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = interval.tick() => {}
+            _ = full.tick() => {}
             request = asked.next() => {
                 if request.is_none() {
                     break;
@@ -64,7 +73,12 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: Ca
                 // One answer is for all who asked meanwhile.
                 while let Some(Some(_)) = asked.next().now_or_never() {}
             }
+            _ = alive.tick() => {
+                gateway.beat(BeatKind::Alive).await;
+                continue;
+            }
         }
+        round += 1;
         gateway.beat_full(round).await;
     }
     gateway.beat(BeatKind::Stopping).await;
