@@ -158,7 +158,7 @@ impl PrivateCluster {
 
     fn launch(&self, settings: &[&str]) -> Result<(), ClusterError> {
         let mut options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c unix_socket_permissions=0777",
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c unix_socket_permissions=0700",
             self.paths.sockets.display()
         );
         for setting in settings {
@@ -269,7 +269,9 @@ impl Paths {
         }
         server.own(&root, 0o755).map_err(unusable)?;
         server.check_reach(&root)?;
-        for (path, mode) in [(&paths.data, 0o700), (&paths.sockets, 0o755)] {
+        // Whoever reaches the socket is trusted (`--auth=trust`): the server's user and
+        // root, not everybody with an account on the machine.
+        for (path, mode) in [(&paths.data, 0o700), (&paths.sockets, 0o700)] {
             fs::create_dir_all(path).map_err(unusable)?;
             server.own(path, mode).map_err(unusable)?;
         }
