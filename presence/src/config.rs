@@ -13,6 +13,9 @@ pub struct Config {
     /// Seconds a connection counts without its gateway's beat. Gateways beat
     /// about every 27 s, so that one lost beat costs nobody their presence.
     pub lease_seconds: u64,
+    /// Seconds of silence after which a gateway is given up, when others are heard.
+    /// Gateways say every 3 s that they live.
+    pub silence_seconds: u64,
     /// Seconds after the last connection before a person is said to be offline: a
     /// reload or a change of network is not news.
     pub grace_seconds: u64,
@@ -32,6 +35,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lease_seconds: 60,
+            silence_seconds: 10,
             grace_seconds: 10,
             settle_ms: 500,
             batch_ms: 50,
@@ -46,6 +50,9 @@ pub const SAMPLE: &str = r#"[presence]
 # Seconds a connection counts without its gateway's beat. Gateways beat about
 # every 27 s, so that one lost beat costs nobody their presence.
 lease_seconds = 60
+# Seconds of silence after which a gateway is given up, when others are heard.
+# Gateways say every 3 s that they live.
+silence_seconds = 10
 # Seconds after the last connection before a person is said to be offline: a
 # reload or a change of network is not news.
 grace_seconds = 10
@@ -67,6 +74,9 @@ impl Config {
         if self.lease_seconds == 0 {
             return Err("presence.lease_seconds must be at least 1".to_owned());
         }
+        if self.silence_seconds < 5 {
+            return Err("presence.silence_seconds must be at least 5".to_owned());
+        }
         if self.batch_people == 0 {
             return Err("presence.batch_people must be at least 1".to_owned());
         }
@@ -76,6 +86,7 @@ impl Config {
     pub(crate) const fn rules(&self) -> Rules {
         Rules {
             lease: Duration::from_secs(self.lease_seconds),
+            silence: Duration::from_secs(self.silence_seconds),
             grace: Duration::from_secs(self.grace_seconds),
             remembered_offline: self.remembered_offline,
         }

@@ -29,6 +29,8 @@ use roll::Roll;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) lease: Duration,
+    /// A gateway that says nothing for so long, while another one does, is dead.
+    pub(crate) silence: Duration,
     pub(crate) grace: Duration,
     /// Offline people who are remembered.
     pub(crate) remembered_offline: usize,
@@ -69,9 +71,7 @@ pub(crate) struct Census {
 pub(crate) struct Core {
     rules: Rules,
     connections: HashMap<ConnectionId, Connection>,
-    gateways: HashMap<NodeId, HashSet<ConnectionId>>,
-    /// Full beats of which not all parts have come.
-    rolls: HashMap<NodeId, Roll>,
+    gateways: HashMap<NodeId, Gateway>,
     people: HashMap<PersonId, Person>,
     deadlines: Deadlines<Deadline>,
     /// People whose status may differ from what was told.
@@ -79,6 +79,21 @@ pub(crate) struct Core {
     /// Offline people, the longest gone first.
     gone: BTreeSet<(Duration, PersonId)>,
     census: Census,
+    dropped_silent: bool,
+}
+
+struct Gateway {
+    connections: HashSet<ConnectionId>,
+    /// Its last word, whatever that was.
+    heard: Seen,
+    /// A full beat of which not all parts have come.
+    roll: Roll,
+}
+
+impl Gateway {
+    fn new(now: Now) -> Self {
+        Self { connections: HashSet::new(), heard: Seen::at(now), roll: Roll::default() }
+    }
 }
 
 struct Connection {
@@ -100,12 +115,12 @@ impl Core {
             rules,
             connections: HashMap::new(),
             gateways: HashMap::new(),
-            rolls: HashMap::new(),
             people: HashMap::new(),
             deadlines: Deadlines::new(),
             touched: BTreeSet::new(),
             gone: BTreeSet::new(),
             census: Census::default(),
+            dropped_silent: false,
         }
     }
 
@@ -113,6 +128,9 @@ impl Core {
         // What ended before this beat must not be revived by it.
         self.expire(now);
         let PresenceBeat { gateway, kind } = beat;
+        if let Some(known) = self.gateways.get_mut(&gateway) {
+            known.heard = Seen::at(now);
+        }
         match kind {
             BeatKind::Joined { connection, person, kind } => {
                 self.renew(now, gateway, connection, person, kind);
@@ -126,7 +144,8 @@ impl Core {
             }
             BeatKind::Full(full) => self.hear_full(now, gateway, full),
             BeatKind::Status(chosen) => self.choose(chosen),
-            BeatKind::Stopping => self.stop(now, gateway),
+            BeatKind::Alive => self.drop_silent(now),
+            BeatKind::Stopping => self.stop(gateway, Seen::at(now)),
         }
     }
 
@@ -201,7 +220,7 @@ impl Core {
             let before = std::mem::replace(&mut known.gateway, gateway);
             if before != gateway {
                 self.leave_gateway(before, connection);
-                self.gateways.entry(gateway).or_default().insert(connection);
+                self.enter_gateway(now, gateway, connection);
             }
             return;
         }
@@ -212,7 +231,7 @@ impl Core {
             self.deadlines.set(Deadline::Lease(connection), now.elapsed + self.rules.lease);
         }
         self.connections.insert(connection, Connection { person, gateway, renewed });
-        self.gateways.entry(gateway).or_default().insert(connection);
+        self.enter_gateway(now, gateway, connection);
         self.arrive(person, kind);
     }
 
@@ -220,7 +239,8 @@ impl Core {
     /// those in them. A part that was lost ends nobody: leases do.
     fn hear_full(&mut self, now: Now, gateway: NodeId, full: FullBeat) {
         let FullBeat { round, part, parts, connections, chosen } = full;
-        let mut roll = self.rolls.remove(&gateway).unwrap_or_default();
+        let known = self.gateways.get_mut(&gateway);
+        let mut roll = known.map(|known| std::mem::take(&mut known.roll)).unwrap_or_default();
         roll.hear(round, part, connections.iter().map(|(connection, ..)| *connection));
         for (connection, person, kind) in connections {
             self.renew(now, gateway, connection, person, kind);
@@ -230,14 +250,15 @@ impl Core {
         }
         if roll.is_whole(parts) {
             self.end_missing(now, gateway, &roll);
-        } else {
-            self.rolls.insert(gateway, roll);
+        } else if let Some(known) = self.gateways.get_mut(&gateway) {
+            known.roll = roll;
         }
     }
 
     fn end_missing(&mut self, now: Now, gateway: NodeId, roll: &Roll) {
-        let known = self.gateways.get(&gateway).into_iter().flatten();
-        let missing: Vec<_> = known.filter(|connection| !roll.names(connection)).copied().collect();
+        let Some(known) = self.gateways.get(&gateway) else { return };
+        let unnamed = known.connections.iter().filter(|connection| !roll.names(connection));
+        let missing: Vec<_> = unnamed.copied().collect();
         for connection in missing {
             let renewed = self.connections[&connection].renewed;
             if renewed.elapsed + OVERTAKING <= now.elapsed {
@@ -246,11 +267,37 @@ impl Core {
         }
     }
 
-    fn stop(&mut self, now: Now, gateway: NodeId) {
-        self.rolls.remove(&gateway);
-        for connection in self.gateways.remove(&gateway).unwrap_or_default() {
-            self.end(connection, Seen::at(now));
+    fn stop(&mut self, gateway: NodeId, last_seen: Seen) {
+        let Some(known) = self.gateways.remove(&gateway) else { return };
+        for connection in known.connections {
+            self.end_at(connection, last_seen, last_seen.elapsed);
         }
+    }
+
+    /// Judged when another gateway speaks and never by the clock alone: when all are
+    /// silent it is the bus that is away, or we were.
+    fn drop_silent(&mut self, now: Now) {
+        let is_silent = |known: &Gateway| known.heard.elapsed + self.rules.silence <= now.elapsed;
+        let silent: Vec<_> = self
+            .gateways
+            .iter()
+            .filter(|(_, known)| is_silent(known))
+            .map(|(gateway, known)| (*gateway, known.heard))
+            .collect();
+        for (gateway, heard) in silent {
+            self.dropped_silent = true;
+            let Some(known) = self.gateways.remove(&gateway) else { continue };
+            for connection in known.connections {
+                // The grace begins now: should it live, its full beat comes within.
+                self.end_at(connection, heard, now.elapsed);
+            }
+        }
+    }
+
+    /// Whether gateways were given up since the last call. Ask all for full beats:
+    /// one that was only out of reach answers before anybody is said to be gone.
+    pub(crate) fn take_dropped_silent(&mut self) -> bool {
+        std::mem::take(&mut self.dropped_silent)
     }
 
     fn choose(&mut self, said: ChosenStatus) {
@@ -292,12 +339,16 @@ impl Core {
         self.deadlines.set(Deadline::Grace(id), ended + self.rules.grace);
     }
 
+    fn enter_gateway(&mut self, now: Now, gateway: NodeId, connection: ConnectionId) {
+        let known = self.gateways.entry(gateway).or_insert_with(|| Gateway::new(now));
+        known.connections.insert(connection);
+    }
+
     fn leave_gateway(&mut self, gateway: NodeId, connection: ConnectionId) {
-        if let Some(connections) = self.gateways.get_mut(&gateway) {
-            connections.remove(&connection);
-            if connections.is_empty() {
+        if let Some(known) = self.gateways.get_mut(&gateway) {
+            known.connections.remove(&connection);
+            if known.connections.is_empty() {
                 self.gateways.remove(&gateway);
-                self.rolls.remove(&gateway);
             }
         }
     }

@@ -46,13 +46,11 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let beats = context.bus.subscribe(subject::PRESENCE_BEAT).await?;
     let requests = context.bus.subscribe_queue(subject::PRESENCE_REQUEST, GROUP).await?;
     // After the subscription, so that no answer is missed.
-    let sync = PresenceSync { instance: NodeId(context.node) };
-    if let Err(error) = context.bus.publish(subject::PRESENCE_SYNC, &sync).await {
-        // Their next full beats tell the same, within half a minute.
-        tracing::warn!(%error, "gateways not asked for what they hold");
-    }
+    let instance = NodeId(context.node);
+    ask_gateways(&context.bus, instance).await;
     let started = Instant::now();
     let service = Service {
+        instance,
         bus: context.bus,
         core: Core::new(config.rules()),
         metrics,
@@ -68,6 +66,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
 }
 
 struct Service {
+    instance: NodeId,
     bus: Bus,
     core: Core,
     metrics: Metrics,
@@ -100,6 +99,10 @@ impl Service {
                 beat = beats.next() => {
                     let Some(beat) = beat else { return };
                     self.hear(&beat);
+                    if self.core.take_dropped_silent() {
+                        tracing::warn!("a gateway fell silent");
+                        ask_gateways(&self.bus, self.instance).await;
+                    }
                     // Whatever else changes until then goes into the same event.
                     let batch_end = (Instant::now() + self.batch).max(self.settled);
                     poll_at = Some(poll_at.map_or(batch_end, |at| at.min(batch_end)));
@@ -171,6 +174,14 @@ impl Service {
 
     fn now(&self) -> Now {
         Now { elapsed: self.started.elapsed(), wall: TimestampMs::now() }
+    }
+}
+
+/// Each answers with a full beat.
+async fn ask_gateways(bus: &Bus, instance: NodeId) {
+    if let Err(error) = bus.publish(subject::PRESENCE_SYNC, &PresenceSync { instance }).await {
+        // Their next full beats tell the same, within half a minute.
+        tracing::warn!(%error, "gateways not asked for what they hold");
     }
 }
 

@@ -343,6 +343,8 @@ pub enum BeatKind {
     Full(FullBeat),
     /// An operator chose a status.
     Status(ChosenStatus),
+    /// Every few seconds: the gateway lives, whatever its connections do.
+    Alive,
     /// The gateway stops: drop its entries now.
     Stopping,
 }

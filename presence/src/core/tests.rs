@@ -15,6 +15,7 @@ use super::{Core, Now, Output, Rules};
 
 const RULES: Rules = Rules {
     lease: Duration::from_secs(60),
+    silence: Duration::from_secs(9),
     grace: Duration::from_secs(10),
     remembered_offline: 1000,
 };

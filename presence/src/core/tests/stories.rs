@@ -56,6 +56,46 @@ fn a_silent_gateway_takes_its_people_with_it() {
 }
 
 #[test]
+fn a_gateway_that_falls_silent_among_others_is_given_up() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(2, joined(2, 3)));
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    core.handle(at(2), beat(2, BeatKind::Alive));
+    for second in [3, 6] {
+        core.handle(at(second), beat(1, BeatKind::Alive));
+    }
+    core.handle(at(9), beat(1, BeatKind::Alive));
+    assert!(!core.take_dropped_silent());
+    core.handle(at(12), beat(1, BeatKind::Alive));
+    assert!(core.take_dropped_silent());
+    assert!(!core.take_dropped_silent(), "asked once");
+    assert_eq!(core.census().leases, 1);
+    let told = news(&mut core, 22);
+    assert_eq!((told[0].person, told[0].last_seen), (person(3), Some(wall(2))));
+}
+
+#[test]
+fn when_all_are_silent_nobody_is_given_up_and_a_living_one_comes_back_unnoticed() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(2, joined(2, 3)));
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    // The bus was away. The first that is heard again takes the other for dead...
+    assert_eq!(statuses(&mut core, 30), []);
+    core.handle(at(30), beat(1, BeatKind::Alive));
+    assert!(core.take_dropped_silent());
+    // ...which, asked, says otherwise within the grace.
+    core.handle(at(30), beat(2, full(&[(2, 3)])));
+    assert_eq!(statuses(&mut core, 50), []);
+    // A gateway alone is never judged: nobody is left to be told.
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(30), beat(1, BeatKind::Alive));
+    assert_eq!(core.census().leases, 1);
+}
+
+#[test]
 fn a_stopping_gateway_leaves_time_to_move() {
     let mut core = Core::new(RULES);
     for (c, p) in [(1, 1), (2, 3)] {
