@@ -139,10 +139,7 @@ export class ActiveCall extends Store<CallSnapshot> {
     await this.openDevices(before.camera);
     if (this.over) return;
     try {
-      const peer = this.createPeer();
-      await this.attach(peer);
-      const answer = await this.realtime.request('call.offer', { call: view.id, sdp: await peer.firstOffer() });
-      await peer.establish(answer.sdp);
+      await this.connectAnew(view.id);
       this.patch({ media: this.ownMedia(before.microphone, before.camera) });
       this.sendMedia();
       this.watchFrame();
@@ -384,7 +381,12 @@ export class ActiveCall extends Store<CallSnapshot> {
       exchange: async (sdp) => {
         const call = this.id;
         if (!call) throw new RealtimeError('conflict', 'the call has no id yet');
-        return (await this.realtime.request('call.offer', { call, sdp })).sdp;
+        try {
+          return (await this.realtime.request('call.offer', { call, sdp })).sdp;
+        } catch (error) {
+          if (error instanceof RealtimeError && error.code === 'not_found') void this.replaceLost(peer, call);
+          throw error;
+        }
       },
       tracksChanged: () => this.publishRemote(),
       stateChanged: (state) => this.handlePeerState(state),
@@ -395,6 +397,27 @@ export class ActiveCall extends Store<CallSnapshot> {
     });
     this.peer = peer;
     return peer;
+  }
+
+  /** A new peer connection within the running call. */
+  private async connectAnew(call: string): Promise<Peer> {
+    const peer = this.createPeer();
+    await this.attach(peer);
+    const answer = await this.realtime.request('call.offer', { call, sdp: await peer.firstOffer() });
+    await peer.establish(answer.sdp);
+    return peer;
+  }
+
+  /** The relay gave the path up while this client was away, but the call goes on. */
+  private async replaceLost(lost: Peer, call: string): Promise<void> {
+    if (this.over || this.peer !== lost || this.getSnapshot().acceptedAt === null) return;
+    try {
+      const peer = await this.connectAnew(call);
+      if (this.local.screen) await peer.setScreen(this.local.screen);
+      this.sendMedia();
+    } catch {
+      // The house ends a call whose side stays away; its word then ends it here too.
+    }
   }
 
   private handlePeerState(state: RTCPeerConnectionState): void {
