@@ -120,7 +120,10 @@ impl CallMachine {
             return Err(Refusal::new(ErrorCode::Busy, "another device of yours is connected"));
         }
         let again = party.start_joining(connection, &sdp, now);
+        let media = party.media;
         effects.push(Effect::Relay(RelayStep::Join { side, connection, sdp, ticket, again }));
+        // A new session of the relay knows no mute: who was muted stays so.
+        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
         Ok(None)
     }
 

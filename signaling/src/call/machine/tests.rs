@@ -280,6 +280,21 @@ fn an_offer_of_another_peer_connection_joins_anew() {
 }
 
 #[test]
+fn who_was_muted_stays_muted_in_a_new_media_session() {
+    let mut life = Life::talking();
+    let muted = MediaState { microphone: false, ..ON };
+    life.command(Side::Callee, 2, CallCommand::Media(muted));
+    let offer = CallCommand::Offer { sdp: "v=0\r\na=fingerprint:sha-256 AA\r\n".to_owned() };
+    let effects = life.command(Side::Callee, 2, offer);
+    let joined = effects
+        .iter()
+        .position(|effect| matches!(effect, Effect::Relay(RelayStep::Join { .. })))
+        .expect("another peer connection joins");
+    let mute = Effect::Relay(RelayStep::SetMedia { side: Side::Callee, media: muted });
+    assert_eq!(effects.get(joined + 1), Some(&mute));
+}
+
+#[test]
 fn the_time_of_the_accept_is_wall_time() {
     let mut life = Life::ringing();
     life.now += Duration::from_millis(2_500);
