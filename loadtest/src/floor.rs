@@ -25,8 +25,10 @@ use crate::{clock, report};
 
 /// RTP header and the extensions the relay writes.
 const HEADER_BYTES: usize = 12 + 20;
-/// As the relay: from one turn to the next at least, so that a burst is taken whole.
+/// As the relay: from one turn to the next at least, and after a wake-up, so that a
+/// burst is taken whole.
 const GATHER: Duration = Duration::from_micros(400);
+const FOLLOW: Duration = Duration::from_micros(150);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Who gets what comes from whom.
@@ -71,7 +73,7 @@ pub fn serve() -> anyhow::Result<()> {
             }
             println!("{}", forwarder.sent);
         }
-        std::thread::sleep(earliest.saturating_duration_since(clock()));
+        std::thread::sleep(earliest.saturating_duration_since(clock()).max(FOLLOW));
         earliest = clock() + GATHER;
         forwarder.turn(&mut inbound);
     }

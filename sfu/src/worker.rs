@@ -31,9 +31,11 @@ use crate::socket::{Burst, Inbound, MediaSocket};
 
 /// From the beginning of one turn to that of the next at least. The packets of one
 /// picture come within microseconds; taken one by one, each would be a wake-up and a
-/// send of its own for every receiver. A packet that comes alone does not wait, and
-/// half a millisecond is far below what a jitter buffer can tell.
+/// send of its own for every receiver.
 const GATHER: Duration = Duration::from_micros(400);
+/// How long a turn waits for what follows the datagram that woke it: the rest of a
+/// picture is on its way. Far below what a jitter buffer can tell.
+const FOLLOW: Duration = Duration::from_micros(150);
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -162,9 +164,9 @@ impl Thread {
         let mut timeout = None;
         let mut earliest = clock();
         loop {
-            self.sleep(timeout);
+            let woken = self.sleep(timeout);
             // All that came is taken as come now.
-            let now = gather(earliest);
+            let now = gather(earliest, woken);
             earliest = now + GATHER;
             let flow = self.obey(now, core);
             self.socket.receive(&mut inbound, |source, contents| {
@@ -180,7 +182,8 @@ impl Thread {
         }
     }
 
-    fn sleep(&self, until: Option<Instant>) {
+    /// Whether a datagram ended the sleep.
+    fn sleep(&self, until: Option<Instant>) -> bool {
         let timeout = if self.waiting.is_empty() { poll_timeout(until) } else { 10_u16.into() };
         let mut fds = [
             PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
@@ -191,6 +194,7 @@ impl Thread {
         {
             tracing::error!(%error, "poll");
         }
+        fds[0].any().unwrap_or(false)
     }
 
     fn obey(&mut self, now: Instant, core: &mut Core) -> Flow {
@@ -268,13 +272,14 @@ impl Thread {
 }
 
 /// Waits until a turn may begin; returns the time.
-fn gather(earliest: Instant) -> Instant {
+fn gather(earliest: Instant, woken_by_datagram: bool) -> Instant {
     let now = clock();
-    let early = earliest.saturating_duration_since(now);
-    if early.is_zero() {
+    let follow = if woken_by_datagram { FOLLOW } else { Duration::ZERO };
+    let wait = earliest.saturating_duration_since(now).max(follow);
+    if wait.is_zero() {
         return now;
     }
-    thread::sleep(early);
+    thread::sleep(wait);
     clock()
 }
 

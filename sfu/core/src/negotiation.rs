@@ -17,9 +17,9 @@ use crate::random::Random;
 use crate::rewrite::Rewriter;
 use crate::sdp;
 
-/// Packets kept per video slot to answer NACKs: at 2 Mb/s about a second, several
-/// round trips. str0m's default keeps 455 KB per stream.
-const RTX_PACKETS: usize = 256;
+/// Packets kept per video slot to answer NACKs: at 2 Mb/s half a second, several
+/// round trips. They are most of a participant's memory; str0m's default keeps 455 KB.
+const RTX_PACKETS: usize = 128;
 /// A frame this late is not worth the bandwidth.
 const RTX_AGE: Duration = Duration::from_secs(1);
 /// Share of sent bytes that may be repetitions before str0m drops the queue of them:
