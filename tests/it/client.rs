@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
@@ -122,6 +123,14 @@ impl Client {
         }
     }
 
+    /// Events that came so far and were not asked for, among them everything the
+    /// server had sent before it answered this.
+    pub(crate) async fn heard(&mut self) -> Vec<Value> {
+        let pong = self.request("ping", json!({})).await.unwrap();
+        assert_eq!(pong["type"], "pong", "{pong}");
+        self.events.drain(..).collect()
+    }
+
     /// All messages of a conversation, by pages.
     pub(crate) async fn history(&mut self, conversation: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
@@ -133,6 +142,60 @@ impl Client {
             all.extend(page["data"]["messages"].as_array().unwrap().iter().cloned());
             if page["data"]["has_more"] == false {
                 return all;
+            }
+        }
+    }
+}
+
+/// A WebSocket without manners: it says what it is told to.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// `Err` with the status when the upgrade is refused.
+    pub(crate) async fn open(house: &House, origin: Option<&str>) -> Result<Self, u16> {
+        let url = house.public.replacen("http", "ws", 1) + "/rt/v1";
+        let mut request = url.into_client_request().unwrap();
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no answer to the upgrade: {error}"),
+        }
+    }
+
+    pub(crate) async fn hello(&mut self, token: &str) {
+        let hello = json!({ "protocol": 1, "token": token, "device": "test" });
+        let frame = json!({ "id": 1, "type": "hello", "data": hello });
+        self.say(Message::text(frame.to_string())).await;
+    }
+
+    /// False once the other side is gone.
+    pub(crate) async fn say(&mut self, message: Message) -> bool {
+        self.0.send(message).await.is_ok()
+    }
+
+    /// The next text frame, or the code of the close.
+    pub(crate) async fn next(&mut self) -> Result<Value, u16> {
+        loop {
+            let message = tokio::time::timeout(ANSWER_LIMIT, self.0.next())
+                .await
+                .expect("a frame within the limit");
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(Some(close)))) => return Err(close.code.into()),
+                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(0),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// The code of the close, whatever comes before it; 0 without a close frame.
+    pub(crate) async fn closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
             }
         }
     }

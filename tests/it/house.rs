@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Long enough for a cold start on a loaded machine; a test that hits it has failed.
@@ -23,6 +23,9 @@ pub(crate) struct House {
     pub(crate) data_dir: Arc<TempDir>,
     pub(crate) http: reqwest::Client,
 }
+
+/// Everything the process wrote into its log, once it has ended.
+pub(crate) type Stderr = tokio::task::JoinHandle<String>;
 
 /// A directory that a server run as another user can reach.
 pub(crate) fn data_dir() -> Arc<TempDir> {
@@ -55,6 +58,22 @@ impl House {
     pub(crate) async fn start_in(data_dir: Arc<TempDir>) -> Self {
         let child = command(&data_dir).spawn().unwrap();
         Self::ready(child, data_dir).await
+    }
+
+    /// With settings from the environment, and its log kept to be searched.
+    pub(crate) async fn start_watched(settings: &[(&str, String)]) -> (Self, Stderr) {
+        let data_dir = data_dir();
+        let mut command = command(&data_dir);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut bytes = Vec::new();
+            // What could not be read is as good as its end.
+            let _ = stderr.read_to_end(&mut bytes).await;
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        (Self::ready(child, data_dir).await, log)
     }
 
     /// Waits until a spawned [`command`] says where it listens.

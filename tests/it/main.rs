@@ -1,5 +1,6 @@
 //! Tests of the whole: the arrows between crates, and the running binary.
 
+mod access;
 mod arrows;
 mod claim_race;
 mod client;
