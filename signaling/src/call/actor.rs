@@ -353,7 +353,13 @@ fn answer(answer: Answer<SfuReply>) -> Answer<CallReply> {
 fn log_refusal(call: housecall_protocol::CallId, answer: Answer<SfuReply>) -> Done {
     if let Err(refusal) = answer {
         // The time-outs of the call bound what comes of it.
-        tracing::error!(%call, code = ?refusal.code, "relay refused");
+        if refusal.code == ErrorCode::NotFound {
+            // The participant never joined: their offer was refused just before. Whoever
+            // sends such offers must not fill the log with errors of ours.
+            tracing::info!(%call, "the relay does not know the participant");
+        } else {
+            tracing::error!(%call, code = ?refusal.code, "relay refused");
+        }
     }
     Done::Nothing
 }
