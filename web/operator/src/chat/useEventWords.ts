@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 
 import { useMe } from '../api/house';
 import { useSpecialties } from '../api/queries';
+import { midSentence } from '../format/text';
 import { dayAndClock, waited } from '../format/time';
 
 /** The field's name in the reader's language: терапия. */
@@ -45,7 +46,7 @@ export function useEventWords() {
       case 'callback_requested': {
         const { reason, call_at: at } = event;
         if (at === null) return t('event.callbackRequested', { reason });
-        const when = dayAndClock(at, Date.now(), i18n.language, t).toLocaleLowerCase(i18n.language);
+        const when = midSentence(dayAndClock(at, Date.now(), i18n.language, t), i18n.language);
         return t('event.callbackAt', { reason, when });
       }
       case 'callback_done':

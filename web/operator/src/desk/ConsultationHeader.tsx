@@ -7,7 +7,7 @@ import { useMe } from '../api/house';
 import { usePresence } from '../api/presence';
 import { useStartCall } from '../call/useStartCall';
 import { fieldName } from '../chat/useEventWords';
-import { wholeNumber } from '../format/text';
+import { midSentence, wholeNumber } from '../format/text';
 import { dayAndClock, waited } from '../format/time';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
@@ -35,7 +35,7 @@ function useSubtitle(row: ConsultationSummary): string {
   const { language } = i18n;
   const parts = [t('consultation.number', { number: wholeNumber(row.number) })];
   if (row.specialty) parts.push(fieldName(row.specialty, language).toLocaleLowerCase(language));
-  const when = (at: number) => dayAndClock(at, now, language, t).toLocaleLowerCase(language);
+  const when = (at: number) => midSentence(dayAndClock(at, now, language, t), language);
   if (row.state === 'waiting' && row.waiting_since !== null) {
     parts.push(t('consultation.waits', { time: waited(Math.max(0, now - row.waiting_since), t) }));
   } else if (row.closed_at !== null) {

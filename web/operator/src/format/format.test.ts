@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { fileSize, wholeNumber } from './text';
+import { fileSize, midSentence, wholeNumber } from './text';
 import { birthDate, dayAndClock, duration, shortAge, waited } from './time';
 import { foreignClock, zoneOffset } from './zone';
 
@@ -54,4 +54,9 @@ test('the zone is named only when the time there is another', () => {
 test('numbers and sizes', () => {
   expect(wholeNumber(10482)).toBe('10\u202f482');
   expect(fileSize(1_468_006, 'ru', t)).toBe('size.megabytes(1,4)');
+});
+
+test('only the first letter of a phrase changes inside a sentence', () => {
+  expect(midSentence('Сегодня, 12:00', 'ru')).toBe('сегодня, 12:00');
+  expect(midSentence('20 November, 12:00', 'en')).toBe('20 November, 12:00');
 });

@@ -22,3 +22,8 @@ export function fileSize(bytes: number, language: string, t: Translate): string 
   const text = new Intl.NumberFormat(formatLocale(language), { maximumFractionDigits: digits });
   return t(`size.${units[unit]}`, { value: text.format(value) });
 }
+
+/** A phrase as it stands inside a sentence: "Today, 12:00" becomes "today, 12:00", months keep their capital. */
+export function midSentence(phrase: string, language: string): string {
+  return phrase.charAt(0).toLocaleLowerCase(language) + phrase.slice(1);
+}
