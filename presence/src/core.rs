@@ -8,22 +8,23 @@
 //! until that gateway says otherwise or falls silent for a lease.
 
 mod deadlines;
+mod gateways;
 mod person;
 mod roll;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use housecall_protocol::client::PersonPresence;
-use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat};
+use housecall_protocol::cluster::{BeatKind, ChosenStatus, PresenceBeat};
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::ids::{ConnectionId, NodeId, PersonId};
 
 use deadlines::Deadlines;
+use gateways::Gateway;
 use person::{Choice, Person, Reach, Seen};
-use roll::Roll;
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -80,20 +81,6 @@ pub(crate) struct Core {
     gone: BTreeSet<(Duration, PersonId)>,
     census: Census,
     dropped_silent: bool,
-}
-
-struct Gateway {
-    connections: HashSet<ConnectionId>,
-    /// Its last word, whatever that was.
-    heard: Seen,
-    /// A full beat of which not all parts have come.
-    roll: Roll,
-}
-
-impl Gateway {
-    fn new(now: Now) -> Self {
-        Self { connections: HashSet::new(), heard: Seen::at(now), roll: Roll::default() }
-    }
 }
 
 struct Connection {
@@ -235,71 +222,6 @@ impl Core {
         self.arrive(person, kind);
     }
 
-    /// Once all parts of the round are here, the gateway's connections are exactly
-    /// those in them. A part that was lost ends nobody: leases do.
-    fn hear_full(&mut self, now: Now, gateway: NodeId, full: FullBeat) {
-        let FullBeat { round, part, parts, connections, chosen } = full;
-        let known = self.gateways.get_mut(&gateway);
-        let mut roll = known.map(|known| std::mem::take(&mut known.roll)).unwrap_or_default();
-        roll.hear(round, part, connections.iter().map(|(connection, ..)| *connection));
-        for (connection, person, kind) in connections {
-            self.renew(now, gateway, connection, person, kind);
-        }
-        for choice in chosen {
-            self.choose(choice);
-        }
-        if roll.is_whole(parts) {
-            self.end_missing(now, gateway, &roll);
-        } else if let Some(known) = self.gateways.get_mut(&gateway) {
-            known.roll = roll;
-        }
-    }
-
-    fn end_missing(&mut self, now: Now, gateway: NodeId, roll: &Roll) {
-        let Some(known) = self.gateways.get(&gateway) else { return };
-        let unnamed = known.connections.iter().filter(|connection| !roll.names(connection));
-        let missing: Vec<_> = unnamed.copied().collect();
-        for connection in missing {
-            let renewed = self.connections[&connection].renewed;
-            if renewed.elapsed + OVERTAKING <= now.elapsed {
-                self.end(connection, Seen::at(now));
-            }
-        }
-    }
-
-    fn stop(&mut self, gateway: NodeId, last_seen: Seen) {
-        let Some(known) = self.gateways.remove(&gateway) else { return };
-        for connection in known.connections {
-            self.end_at(connection, last_seen, last_seen.elapsed);
-        }
-    }
-
-    /// Judged when another gateway speaks and never by the clock alone: when all are
-    /// silent it is the bus that is away, or we were.
-    fn drop_silent(&mut self, now: Now) {
-        let is_silent = |known: &Gateway| known.heard.elapsed + self.rules.silence <= now.elapsed;
-        let silent: Vec<_> = self
-            .gateways
-            .iter()
-            .filter(|(_, known)| is_silent(known))
-            .map(|(gateway, known)| (*gateway, known.heard))
-            .collect();
-        for (gateway, heard) in silent {
-            self.dropped_silent = true;
-            let Some(known) = self.gateways.remove(&gateway) else { continue };
-            for connection in known.connections {
-                // The grace begins now: should it live, its full beat comes within.
-                self.end_at(connection, heard, now.elapsed);
-            }
-        }
-    }
-
-    /// Whether gateways were given up since the last call. Ask all for full beats:
-    /// one that was only out of reach answers before anybody is said to be gone.
-    pub(crate) fn take_dropped_silent(&mut self) -> bool {
-        std::mem::take(&mut self.dropped_silent)
-    }
-
     fn choose(&mut self, said: ChosenStatus) {
         let ChosenStatus { person: id, status, at } = said;
         // Without a connection there is nothing to choose: the gateway says
@@ -337,20 +259,6 @@ impl Core {
         }
         person.reach = Reach::Grace { chosen, last_seen };
         self.deadlines.set(Deadline::Grace(id), ended + self.rules.grace);
-    }
-
-    fn enter_gateway(&mut self, now: Now, gateway: NodeId, connection: ConnectionId) {
-        let known = self.gateways.entry(gateway).or_insert_with(|| Gateway::new(now));
-        known.connections.insert(connection);
-    }
-
-    fn leave_gateway(&mut self, gateway: NodeId, connection: ConnectionId) {
-        if let Some(known) = self.gateways.get_mut(&gateway) {
-            known.connections.remove(&connection);
-            if known.connections.is_empty() {
-                self.gateways.remove(&gateway);
-            }
-        }
     }
 
     fn arrive(&mut self, id: PersonId, kind: PersonKind) {

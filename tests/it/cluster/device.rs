@@ -96,8 +96,12 @@ pub(super) struct Device {
     pub(super) ledger: Ledger,
     acknowledged: Arc<AtomicU64>,
     previous: Option<String>,
-    /// Connections so far.
+    /// Tries to connect so far.
     turn: usize,
+    /// Welcomes so far.
+    pub(super) connections: usize,
+    /// Messages sent more than once.
+    pub(super) resent: usize,
 }
 
 /// What the test sees of a device that runs.
@@ -126,6 +130,8 @@ impl Device {
             acknowledged: Arc::clone(&acknowledged),
             previous: None,
             turn: name.len(),
+            connections: 0,
+            resent: 0,
         };
         (device, Progress(acknowledged))
     }
@@ -151,6 +157,7 @@ impl Device {
         let gateway = doors.pick(self.turn)?;
         let client = Client::enter(&gateway, &self.token, self.previous.as_deref()).await.ok()?;
         self.previous = Some(client.connection());
+        self.connections += 1;
         Some(client)
     }
 
@@ -228,7 +235,9 @@ impl Device {
     /// The oldest message without an acknowledgement, or a new one.
     async fn send(&mut self, client: &mut Client) -> Result<(), Gone> {
         let Some(conversation) = self.writes_to.clone() else { return Ok(()) };
-        if !self.has_unsent() {
+        if self.has_unsent() {
+            self.resent += 1;
+        } else {
             self.ledger.written.push(Uuid::now_v7());
         }
         let (number, id) = (self.ledger.written.len(), *self.ledger.written.last().unwrap());

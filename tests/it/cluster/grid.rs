@@ -136,6 +136,16 @@ impl Grid {
         Killed { kind, place, data_dir: house.kill().await }
     }
 
+    /// SIGTERM: an orderly stop, as in a roll-out.
+    pub(super) async fn stop(&mut self, kind: Kind, number: usize) -> Killed {
+        let place = self.place(kind, number);
+        let (_, house) = self.processes.remove(place);
+        self.announce_doors();
+        let data_dir = Arc::clone(&house.data_dir);
+        assert!(house.stop().await.success(), "{kind:?} stops in order");
+        Killed { kind, place, data_dir }
+    }
+
     pub(super) async fn revive(&mut self, killed: Killed) {
         let Killed { kind, place, data_dir } = killed;
         let house = spawn(kind, &self.settings, data_dir).await;
@@ -167,6 +177,7 @@ impl Grid {
 }
 
 /// A process that is down for now.
+#[must_use]
 pub(super) struct Killed {
     kind: Kind,
     place: usize,

@@ -1,9 +1,10 @@
 //! What two people at two gateways do together, and what becomes of it when the
 //! processes between them die.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ALONE;
@@ -142,10 +143,17 @@ impl Scene {
     /// it at the other gateway.
     async fn a_guest_gateway_dies(&mut self, call: &str) {
         let previous = self.ilya.connection();
+        let other = self.grid.crm().patient("+79005550202").await;
+        let other = enter(&self.grid.gateway(1), &other, None).await;
+        let other = person(&other);
         let killed = self.grid.kill(Kind::Gateway, 1).await;
-        let moved = enter(&self.grid.gateway(0), &self.doctor, Some(&previous)).await;
+        let mut moved = enter(&self.grid.gateway(0), &self.doctor, Some(&previous)).await;
         let calls = &moved.welcome["data"]["calls"];
         assert_eq!((&calls[0]["id"], &calls[0]["state"]), (&json!(call), &json!("active")));
+        // Whoever does not move is soon known to be gone, long before a lease ends.
+        watch(&mut moved, &other).await;
+        assert_eq!(next_status(&mut moved).await, "online");
+        assert_eq!(next_status(&mut moved).await, "offline");
         self.grid.revive(killed).await;
         // Back, so that the two are at two gateways again.
         let previous = moved.connection();
@@ -198,8 +206,8 @@ impl Scene {
 
     async fn last_record(&mut self) -> Value {
         let history = self.ilya.history(&self.conversation).await;
-        let records = history.iter().map(|message| &message["body"]["event"]);
-        records.filter(|event| event["event"] == "call_ended").next_back().unwrap().clone()
+        let mut events = history.iter().map(|message| &message["body"]["event"]);
+        events.rfind(|event| event["event"] == "call_ended").unwrap().clone()
     }
 }
 

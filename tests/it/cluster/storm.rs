@@ -14,7 +14,7 @@ use super::grid::{Grid, Kind};
 
 const PATIENTS: usize = 4;
 /// Acknowledgements each device gets between one death and the next.
-const QUIET: u64 = 8;
+const QUIET: u64 = 16;
 /// By then every device is served again.
 const RECOVERY: Duration = Duration::from_secs(30);
 
@@ -30,10 +30,18 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     let lives: Vec<_> = lives.collect();
 
     all_are_served(&progress, "at first").await;
-    for kind in [Kind::Router, Kind::Gateway, Kind::Presence, Kind::Crm] {
-        let killed = grid.kill(kind, 0).await;
+    let router = [(Kind::Router, 0), (Kind::Router, 1)];
+    let gateway = [(Kind::Gateway, 0), (Kind::Gateway, 1)];
+    let others = [(Kind::Presence, 0), (Kind::Crm, 0)];
+    for (kind, number) in router.into_iter().chain(gateway).chain(others) {
+        let killed = grid.kill(kind, number).await;
         grid.revive(killed).await;
-        all_are_served(&progress, &format!("after {kind:?}")).await;
+        all_are_served(&progress, &format!("after {kind:?} {number}")).await;
+    }
+    for kind in [Kind::Router, Kind::Gateway] {
+        let stopped = grid.stop(kind, 0).await;
+        grid.revive(stopped).await;
+        all_are_served(&progress, &format!("after an orderly stop of {kind:?}")).await;
     }
     grid.restart_nats().await;
     all_are_served(&progress, "after NATS").await;
@@ -46,6 +54,11 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
         let device = tokio::time::timeout(RECOVERY, life).await.expect("it sees all");
         devices.push(device.expect("it was served to the end"));
     }
+    for device in &devices {
+        assert!(device.connections >= 2, "every gateway died once under {}", device.name);
+    }
+    let resent: usize = devices.iter().map(|device| device.resent).sum();
+    assert!(resent > 0, "at least one death came between a message and its acknowledgement");
     check(&grid.database().await, &devices).await;
     // The CRM, too, needed nobody's help.
     let (status, _) = grid.crm().get("/api/v1/patient/home", &devices[0].token).await;
