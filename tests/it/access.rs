@@ -20,12 +20,13 @@ use std::sync::Arc;
 
 use world::World;
 
-type Attack = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Attack = (&'static str, fn(Arc<World>) -> Running);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attacks_get_nothing() {
     let world = Arc::new(World::open().await);
-    let attacks: [(&str, fn(Arc<World>) -> Attack); 11] = [
+    let attacks: [Attack; 11] = [
         ("tokens", |world| Box::pin(tokens::attack(world))),
         ("others' objects", |world| Box::pin(objects::attack(world))),
         ("realtime frames", |world| Box::pin(realtime::attack(world))),

@@ -1,12 +1,13 @@
 //! An operator who may no longer read a conversation stops hearing it.
 //!
 //! The right is checked when a conversation is opened, and again when the desk
-//! hears that its consultation or callback changed hands.
+//! hears that its consultation or callback changed hands, or the operator their work.
 
 use std::collections::HashSet;
 
 use housecall_protocol::client::Topic;
 use housecall_protocol::cluster::DeskEvent;
+use housecall_protocol::{ConversationId, PersonId};
 
 use super::Gateway;
 use crate::storage::{StorageError, people};
@@ -22,12 +23,26 @@ pub(crate) async fn recheck(gateway: &Gateway, event: &DeskEvent) {
 async fn try_recheck(gateway: &Gateway, event: &DeskEvent) -> Result<(), StorageError> {
     let Ok(id) = event.id.parse() else { return Ok(()) };
     let pool = &gateway.context.pool;
-    let conversation = match event.topic {
-        Topic::Consultations => people::conversation_of_consultation(pool, id).await?,
-        Topic::Callbacks => people::conversation_of_callback(pool, id).await?,
-        Topic::Operators | Topic::Patient => None,
+    let conversations: Vec<_> = match event.topic {
+        Topic::Consultations => {
+            people::conversation_of_consultation(pool, id).await?.into_iter().collect()
+        }
+        Topic::Callbacks => people::conversation_of_callback(pool, id).await?.into_iter().collect(),
+        // A doctor of another specialty now serves another queue.
+        Topic::Operators => gateway.registry.followed_by(PersonId(id)),
+        Topic::Patient => Vec::new(),
     };
-    let Some(conversation) = conversation else { return Ok(()) };
+    for conversation in conversations {
+        recheck_followers(gateway, conversation).await?;
+    }
+    Ok(())
+}
+
+async fn recheck_followers(
+    gateway: &Gateway,
+    conversation: ConversationId,
+) -> Result<(), StorageError> {
+    let pool = &gateway.context.pool;
     let followers = gateway.registry.operators_following(conversation);
     let persons: HashSet<_> = followers.iter().map(|handle| handle.person).collect();
     for person in persons {

@@ -241,6 +241,17 @@ impl Registry {
         self.read().conversations.contains_key(&conversation)
     }
 
+    /// Conversations that any connection of the person follows.
+    pub(crate) fn followed_by(&self, person: PersonId) -> Vec<ConversationId> {
+        let tables = self.read();
+        let connections = tables.people.get(&person).into_iter().flat_map(|one| &one.connections);
+        let followed: HashSet<ConversationId> = connections
+            .filter_map(|handle| tables.connections.get(&handle.id))
+            .flat_map(|entry| entry.conversations.iter().copied())
+            .collect();
+        followed.into_iter().collect()
+    }
+
     /// Operators' connections that follow the conversation.
     pub(crate) fn operators_following(&self, conversation: ConversationId) -> Vec<Arc<Handle>> {
         let tables = self.read();

@@ -13,6 +13,7 @@ pub(super) async fn attack(world: Arc<World>) {
     notes_never_reach_the_patient(&world).await;
     after_a_transfer_nothing_is_heard_or_written(&world).await;
     who_only_looked_into_the_queue_stops_hearing(&world).await;
+    a_doctor_of_another_specialty_stops_hearing(&world).await;
     supervisors_read_and_do_not_write(&world).await;
     a_disabled_operator_is_out_at_once(&world).await;
 }
@@ -148,6 +149,25 @@ async fn who_only_looked_into_the_queue_stops_hearing(world: &World) {
     let words = patient_writes(world, &mut case).await;
     let heard = Value::from(looker.heard().await).to_string();
     assert!(!heard.contains(&words), "who did not take it still hears {heard}");
+}
+
+/// Their session stays: only the queue that they serve is another one now.
+async fn a_doctor_of_another_specialty_stops_hearing(world: &World) {
+    let mut case = world.case(Some("cardiology")).await;
+    let mut doctor = open(world, &world.other_doctor, &case.conversation).await;
+    let path = format!("/api/v1/operators/{}", world.other_doctor.id);
+    let token = Some(world.admin.token.as_str());
+    for specialty in ["neurology", "dermatology"] {
+        let change = json!({ "specialty": specialty });
+        world.call("patch", &path, token, Some(&change)).await.id();
+        // Told in the order of the changes: the rights are checked after the first
+        // and before the second.
+        while doctor.event("changed").await["data"]["topic"] != "operators" {}
+    }
+    let words = patient_writes(world, &mut case).await;
+    let heard = Value::from(doctor.heard().await).to_string();
+    assert!(!heard.contains(&words), "who serves another queue still hears {heard}");
+    world.call("patch", &path, token, Some(&json!({ "specialty": "cardiology" }))).await.id();
 }
 
 async fn supervisors_read_and_do_not_write(world: &World) {

@@ -2,10 +2,11 @@
 //! pages, and making the rate limits look elsewhere.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::world::{Reply, World, answer};
 use crate::client::Socket;
@@ -47,8 +48,7 @@ async fn send(world: &World, path: &str, body: &Value, headers: &[(&str, &str)])
 async fn code_for(world: &World, phone: &str) -> String {
     let reply = send(world, CODE, &json!({ "phone": phone }), &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    let code = reply.json()["demo_code"].as_str().unwrap().to_owned();
-    code
+    reply.json()["demo_code"].as_str().unwrap().to_owned()
 }
 
 fn try_code(phone: &str, code: &str) -> Value {
