@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::ALONE;
-use super::checker::check;
+use super::checker::{check, check_the_checker};
 use super::device::{Device, Progress};
 use super::grid::{Grid, Kind};
 
@@ -59,7 +59,9 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     }
     let resent: usize = devices.iter().map(|device| device.resent).sum();
     assert!(resent > 0, "at least one death came between a message and its acknowledgement");
-    check(&grid.database().await, &devices).await;
+    let database = grid.database().await;
+    check(&database, &devices).await.unwrap();
+    check_the_checker(&database, &devices).await;
     // The CRM, too, needed nobody's help.
     let (status, _) = grid.crm().get("/api/v1/patient/home", &devices[0].token).await;
     assert_eq!(status, 200);
