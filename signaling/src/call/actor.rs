@@ -196,7 +196,7 @@ impl CallActor {
         match effect {
             Effect::Reply { ticket, reply } => self.reply(ticket, reply).await,
             Effect::Notify { to, frame } => {
-                let event = PersonEvent::Frame(Box::new(frame));
+                let event = PersonEvent::Frame(frame);
                 let subject = subject::person_event(self.person(to));
                 self.gateway.publish(&subject, &event).await;
             }

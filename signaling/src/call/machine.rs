@@ -93,7 +93,7 @@ pub(crate) enum Effect {
     },
     Notify {
         to: Side,
-        frame: ServerFrame,
+        frame: Box<ServerFrame>,
     },
     Relay(RelayStep),
     /// Record that the callee accepted, after ringing this long.
@@ -110,6 +110,12 @@ pub(crate) enum Effect {
         reason: EndReason,
         talked: Option<Duration>,
     },
+}
+
+impl Effect {
+    pub(super) fn notify(to: Side, frame: ServerFrame) -> Self {
+        Self::Notify { to, frame: Box::new(frame) }
+    }
 }
 
 /// Requests to the relay, to be made one after another.
@@ -287,7 +293,7 @@ impl CallMachine {
             // which stop ringing when they see `connecting` without having accepted.
             for to in Side::BOTH {
                 let update = CallUpdate { call: after.clone() };
-                effects.push(Effect::Notify { to, frame: ServerFrame::CallUpdated(update) });
+                effects.push(Effect::notify(to, ServerFrame::CallUpdated(update)));
             }
         }
         effects
@@ -359,12 +365,12 @@ impl CallMachine {
                 let Some(to) = self.side_of(participant) else { return };
                 self.party_mut(to).slots = Some(slots.clone());
                 let frame = ServerFrame::CallSlots(CallSlots { call, slots });
-                effects.push(Effect::Notify { to, frame });
+                effects.push(Effect::notify(to, frame));
             }
             SfuEvent::OfferNeeded { participant, video_slots } => {
                 let Some(to) = self.side_of(participant) else { return };
                 let needed = CallOfferNeeded { call, video_slots };
-                effects.push(Effect::Notify { to, frame: ServerFrame::CallOfferNeeded(needed) });
+                effects.push(Effect::notify(to, ServerFrame::CallOfferNeeded(needed)));
             }
             SfuEvent::Quality { participant, quality } => {
                 self.quality.sample(participant, &quality);
@@ -389,7 +395,7 @@ impl CallMachine {
         self.party_mut(side).level = Some(level);
         for to in Side::BOTH {
             let quality = CallQuality { call: self.info.id, person, level };
-            effects.push(Effect::Notify { to, frame: ServerFrame::CallQuality(quality) });
+            effects.push(Effect::notify(to, ServerFrame::CallQuality(quality)));
         }
     }
 }

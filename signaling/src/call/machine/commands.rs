@@ -67,7 +67,7 @@ impl CallMachine {
         // What it may have missed while it was away.
         if let Some(slots) = party.slots.clone().filter(|_| !over) {
             let frame = ServerFrame::CallSlots(CallSlots { call, slots });
-            effects.push(Effect::Notify { to: side, frame });
+            effects.push(Effect::notify(side, frame));
         }
         Ok(Some(CallReply::View(Box::new(self.view()))))
     }
