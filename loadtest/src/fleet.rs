@@ -152,7 +152,7 @@ impl Driver {
             },
             schedule: BinaryHeap::new(),
             next_sweep: clock(),
-            inbound: Inbound::plain(),
+            inbound: Inbound::new(),
         })
     }
 

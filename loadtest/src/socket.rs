@@ -11,8 +11,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const DATAGRAM_BYTES: usize = 2_048;
-/// A run of datagrams that the kernel joined.
-const RUN_BYTES: usize = 64 * 1024;
 
 /// A bound socket of 127.0.0.1.
 pub struct LoadSocket {
@@ -24,23 +22,19 @@ pub struct LoadSocket {
 /// Where received datagrams are put; one serves all sockets of a thread.
 pub struct Inbound {
     buffer: Vec<u8>,
-    room: usize,
     meta: [RecvMeta; BATCH_SIZE],
 }
 
 impl Inbound {
-    /// For sockets of clients.
-    pub fn plain() -> Self {
-        Self::with_room(DATAGRAM_BYTES)
+    pub fn new() -> Self {
+        let meta = [RecvMeta::default(); BATCH_SIZE];
+        Self { buffer: vec![0; BATCH_SIZE * DATAGRAM_BYTES], meta }
     }
+}
 
-    /// For a socket that takes joined datagrams.
-    pub fn joined() -> Self {
-        Self::with_room(RUN_BYTES)
-    }
-
-    fn with_room(room: usize) -> Self {
-        Self { buffer: vec![0; BATCH_SIZE * room], room, meta: [RecvMeta::default(); BATCH_SIZE] }
+impl Default for Inbound {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -51,22 +45,14 @@ impl LoadSocket {
     /// # Errors
     /// When the system gives none.
     pub fn plain() -> io::Result<Self> {
-        let socket = Self::joined()?;
-        setsockopt(&socket.socket, sockopt::UdpGroSegment, &false)?;
-        Ok(socket)
-    }
-
-    /// A socket as a relay has it.
-    ///
-    /// # Errors
-    /// When the system gives none.
-    pub fn joined() -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
         let _ = socket.set_send_buffer_size(BUFFER_BYTES);
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
         let socket = UdpSocket::from(socket);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // quinn-udp switches joining on.
+        setsockopt(&socket, sockopt::UdpGroSegment, &false)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, state, address })
     }
@@ -98,13 +84,13 @@ impl LoadSocket {
         inbound: &mut Inbound,
         mut take: impl FnMut(SocketAddr, &[u8], Duration),
     ) -> bool {
-        let mut chunks = inbound.buffer.chunks_exact_mut(inbound.room);
+        let mut chunks = inbound.buffer.chunks_exact_mut(DATAGRAM_BYTES);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let received =
             self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut inbound.meta);
         let Ok(count) = received else { return false };
-        let buffers = inbound.buffer.chunks_exact(inbound.room);
+        let buffers = inbound.buffer.chunks_exact(DATAGRAM_BYTES);
         for (buffer, meta) in buffers.zip(&inbound.meta).take(count) {
             let at = meta.timestamp.unwrap_or_default();
             let run = buffer.get(..meta.len).unwrap_or_default();

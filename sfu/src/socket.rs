@@ -1,28 +1,28 @@
-//! A worker's UDP socket: receives and sends many datagrams with one system call.
+//! A worker's UDP socket. Datagrams of one size to one destination leave together by
+//! generic segmentation offload: a system call and the kernel's way through its
+//! stack cost more than all else that is done for a packet. Where the kernel or the
+//! network card refuses, datagrams go one by one.
 //!
-//! A system call and the kernel's way through its stack cost more than all else that
-//! is done for a packet. So datagrams come in by `recvmmsg` with generic receive
-//! offload, and datagrams of one size to one destination leave together by
-//! generic segmentation offload. Where the kernel or the network card refuses either,
-//! quinn-udp says so and datagrams go one by one.
+//! Datagrams come in one by one: publishers' packets are a small part of the
+//! traffic, and `recvmmsg` with its control messages was measured to cost more than
+//! `recvfrom` (docs/relay.md).
 
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Kernel buffers, bytes: a second of video for a hundred receivers. The kernel
 /// grants at most `net.core.rmem_max` and `wmem_max`.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Datagrams, or runs of them that the kernel joined, taken by one system call.
-const RECEIVE_RUNS: usize = 16;
-/// Room for one run: the kernel joins up to 64 KiB of one sender's datagrams.
-const RUN_BYTES: usize = 64 * 1024;
-/// System calls before a turn ends, so that a flood cannot keep the worker from
+/// Larger than any datagram a client sends; more is not ours.
+pub(crate) const MAX_DATAGRAM_BYTES: usize = 2048;
+/// Datagrams taken before a turn ends, so that a flood cannot keep the worker from
 /// sending what it has.
-const RECEIVE_CALLS: usize = 8;
+const RECEIVE_BATCH: usize = 128;
 /// Most bytes in one send: what an IPv6 datagram may hold, less its headers.
 const BURST_BYTES: usize = 65_000;
 
@@ -40,13 +40,7 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// The receiving half: where received runs are put.
-pub(crate) struct Inbound {
-    buffer: Box<[u8]>,
-    meta: [RecvMeta; RECEIVE_RUNS],
-}
-
-/// The sending half: datagrams that will leave by one system call.
+/// Datagrams that will leave by one system call.
 #[derive(Default)]
 pub(crate) struct Burst {
     destination: Option<SocketAddr>,
@@ -64,54 +58,29 @@ pub(crate) struct MediaSocket {
     max_segments: usize,
 }
 
-impl Inbound {
-    pub(crate) fn new() -> Self {
-        Self {
-            buffer: vec![0; RECEIVE_RUNS * RUN_BYTES].into_boxed_slice(),
-            meta: [RecvMeta::default(); RECEIVE_RUNS],
-        }
-    }
-}
-
 impl MediaSocket {
     /// # Errors
-    /// When the system refuses the options that batched input needs.
+    /// When the system refuses the socket's options.
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        if state.gro_segments() > 1 {
+            // quinn-udp switches joining on; here every datagram is read by itself.
+            setsockopt(&socket, sockopt::UdpGroSegment, &false)?;
+        }
         let max_segments = state.max_gso_segments();
         Ok(Self { socket, state, max_segments })
     }
 
-    /// Gives every datagram that has come to `take`, with its sender.
-    pub(crate) fn receive(&self, inbound: &mut Inbound, mut take: impl FnMut(SocketAddr, &[u8])) {
-        for _ in 0..RECEIVE_CALLS {
-            let runs = match self.receive_once(inbound) {
-                Ok(runs) => runs,
+    /// Gives the datagrams that have come to `take`, with their sender.
+    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(SocketAddr, &[u8])) {
+        for _ in 0..RECEIVE_BATCH {
+            match self.socket.recv_from(buffer) {
+                Ok((length, source)) => take(canonical(source), &buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => {
-                    // Errors of earlier sends come up here; they concern nobody else.
-                    tracing::debug!(%error, "receive");
-                    continue;
-                }
-            };
-            let buffers = inbound.buffer.chunks_exact(RUN_BYTES);
-            for (buffer, meta) in buffers.zip(&inbound.meta).take(runs) {
-                let source = canonical(meta.addr);
-                let run = buffer.get(..meta.len).unwrap_or_default();
-                run.chunks(meta.stride.max(1)).for_each(|datagram| take(source, datagram));
-            }
-            // Fewer than asked for: that was all.
-            if runs < RECEIVE_RUNS {
-                return;
+                // Errors of earlier sends come up here; they concern nobody else.
+                Err(error) => tracing::debug!(%error, "receive"),
             }
         }
-    }
-
-    fn receive_once(&self, inbound: &mut Inbound) -> io::Result<usize> {
-        let mut chunks = inbound.buffer.chunks_exact_mut(RUN_BYTES);
-        let mut slices: [IoSliceMut<'_>; RECEIVE_RUNS] =
-            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut inbound.meta)
     }
 
     /// Puts a datagram into the burst, sending what was in it when the two cannot
@@ -248,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_datagrams_are_taken_apart_again() {
+    fn a_burst_is_received_one_by_one() {
         let receiver = MediaSocket::new(bound()).expect("the kernel batches");
         let to = receiver.socket.local_addr().unwrap();
         let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
@@ -259,9 +228,9 @@ mod tests {
         sender.flush(&mut burst);
 
         // Loopback delivers within the send.
-        let mut inbound = Inbound::new();
+        let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let mut taken = Vec::new();
-        receiver.receive(&mut inbound, |_, datagram| taken.push(datagram.to_vec()));
+        receiver.receive(&mut buffer, |_, datagram| taken.push(datagram.to_vec()));
         let expected: Vec<_> = (0..30_u8).map(|number| vec![number; 500]).collect();
         assert_eq!(taken, expected);
     }
