@@ -67,6 +67,8 @@ impl MediaSocket {
             // quinn-udp switches joining on; here every datagram is read by itself.
             setsockopt(&socket, sockopt::UdpGroSegment, &false)?;
         }
+        // It also asks for times of arrival, which nobody here reads.
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
         let max_segments = state.max_gso_segments();
         Ok(Self { socket, state, max_segments })
     }
@@ -124,6 +126,10 @@ impl MediaSocket {
     }
 
     fn transmit(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
+        if contents.len() <= segment {
+            // A datagram that goes alone needs no control messages.
+            return self.socket.send_to(contents, destination).map(drop);
+        }
         let transmit = Transmit {
             destination,
             ecn: None,
