@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use figment::Figment;
@@ -10,6 +11,8 @@ use figment::providers::{Env, Format, Toml};
 use housecall_platform::telemetry::LogFormat;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+use crate::listener::Bounds;
 
 /// Everything a process can be told.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +40,19 @@ pub(crate) struct Server {
     pub(crate) data_dir: PathBuf,
     pub(crate) demo: bool,
     pub(crate) drain_seconds: u64,
+    pub(crate) head_timeout_seconds: u64,
+    pub(crate) body_timeout_seconds: u64,
+    pub(crate) max_connections: usize,
+}
+
+impl Server {
+    pub(crate) const fn bounds(&self) -> Bounds {
+        Bounds {
+            head: Duration::from_secs(self.head_timeout_seconds),
+            body: Duration::from_secs(self.body_timeout_seconds),
+            connections: self.max_connections,
+        }
+    }
 }
 
 impl Default for Server {
@@ -48,6 +64,9 @@ impl Default for Server {
             data_dir: PathBuf::from("var"),
             demo: false,
             drain_seconds: 10,
+            head_timeout_seconds: 20,
+            body_timeout_seconds: 30,
+            max_connections: 4096,
         }
     }
 }
@@ -123,6 +142,12 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 #demo = false
 # Seconds to finish what is under way when told to stop.
 #drain_seconds = 10
+# Seconds a client has for a request's head, and for the next request on an open connection.
+#head_timeout_seconds = 20
+# Longest pause between two pieces of a request's body, seconds.
+#body_timeout_seconds = 30
+# HTTP connections at once, WebSockets not counted; further ones wait.
+#max_connections = 4096
 
 [database]
 # postgres://user:password@host/database. Absent (and DATABASE_URL unset too): a

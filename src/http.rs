@@ -13,7 +13,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use housecall_platform::bus::Bus;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Whether the process serves: from the end of its start until it drains, and
@@ -58,16 +57,6 @@ pub(crate) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<Tc
         ),
         _ => anyhow!("cannot listen on {address}: {error}; choose another address with {option}"),
     })
-}
-
-/// Serves `router` until `shutdown`, then lets requests under way finish.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
 /// Adds the headers every public response carries.

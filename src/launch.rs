@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::database::{self, OpenDatabase};
 use crate::http::{self, Readiness};
 use crate::roles::Role;
-use crate::{demo, limits, web_apps};
+use crate::{demo, limits, listener, web_apps};
 
 /// Between looks at a bus that is not there yet.
 const BUS_POLL: Duration = Duration::from_millis(20);
@@ -150,7 +150,9 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
     let private_address = private.local_addr()?;
     // Health answers during a long start and during the drain too.
     let health_stop = CancellationToken::new();
-    let health = tokio::spawn(http::serve(private, private_router, health_stop.clone()));
+    let bounds = config.server.bounds();
+    let health =
+        tokio::spawn(listener::serve(private, private_router, bounds, health_stop.clone()));
 
     let database = open_database(&config, &roles).await?;
     let public_address = public.local_addr()?;
@@ -168,7 +170,7 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
 
     // The listener stops with the services, so that WebSockets get their close
     // frame from the gateway before the socket goes.
-    let server = tokio::spawn(http::serve(public, router, shutdown.clone()));
+    let server = tokio::spawn(listener::serve(public, router, bounds, shutdown.clone()));
     ready.set(true);
     demo::announce(public_address, private_address, demo_sign_ins.as_ref());
 
@@ -342,7 +344,7 @@ async fn stop_signal() -> anyhow::Result<()> {
 async fn drain(
     config: &Config,
     running: Vec<(Role, Running)>,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
 ) {
     let limit = Duration::from_secs(config.server.drain_seconds);
     let all = async {
@@ -351,7 +353,7 @@ async fn drain(
             service.tasks.wait().await;
             tracing::debug!(role = role.name(), "drained");
         }
-        if let Ok(Err(error)) = server.await {
+        if let Err(error) = server.await {
             tracing::warn!(%error, "public listener");
         }
     };

@@ -8,6 +8,7 @@ mod demo;
 mod http;
 mod launch;
 mod limits;
+mod listener;
 mod roles;
 mod web_apps;
 

@@ -8,3 +8,4 @@ mod cluster;
 mod house;
 mod kill;
 mod launcher;
+mod slow_clients;

@@ -1,0 +1,110 @@
+//! The accept loop of an HTTP listener, with bounds on slow clients.
+//!
+//! A connection that is silent, or sends its request head or body in drops, is
+//! closed after a while; so many connections are open at once and no more. A
+//! WebSocket leaves these bounds when it is upgraded: the gateway has its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+/// Pause after a failed accept. The usual cause is the limit of open files, and
+/// trying at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener admits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Time a client has for a request's head, and for the next request on an open
+    /// connection.
+    pub(crate) head: Duration,
+    /// Longest pause between two pieces of a request's body.
+    pub(crate) body: Duration,
+    /// Connections at once; further ones wait in the system's queue.
+    pub(crate) connections: usize,
+}
+
+/// Serves `router` until `shutdown`, then lets requests under way finish.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(bounds.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection =
+                    connection(stream, peer, router.clone(), bounds, graceful.watcher());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // New connections are refused from here on; those open finish their request.
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    bounds: Bounds,
+    watcher: Watcher,
+) {
+    // The server below starts its clock with the first byte; until then it is ours.
+    // A peek, since readiness alone may be reported without any byte.
+    let first = tokio::time::timeout(bounds.head, stream.peek(&mut [0])).await;
+    if !matches!(first, Ok(Ok(1))) {
+        return;
+    }
+    let service = tower::ServiceBuilder::new()
+        .layer(RequestBodyTimeoutLayer::new(bounds.body))
+        .service(router)
+        .map_request(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.map(Body::new)
+        });
+    // HTTP/1 only: telling the versions apart would read the first bytes without a
+    // time-out, and a proxy in front speaks HTTP/1 to us.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.head);
+    let served = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+        .into_owned();
+    if let Err(error) = watcher.watch(served).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
