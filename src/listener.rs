@@ -84,6 +84,9 @@ async fn connection(
     bounds: Bounds,
     watcher: Watcher,
 ) {
+    // Small frames of a conversation must not wait for more. A socket that refuses
+    // the option still works.
+    let _ = stream.set_nodelay(true);
     // The server below starts its clock with the first byte; until then it is ours.
     // A peek, since readiness alone may be reported without any byte.
     let first = tokio::time::timeout(bounds.head, stream.peek(&mut [0])).await;

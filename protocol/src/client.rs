@@ -482,6 +482,17 @@ impl ClientFrame {
     }
 }
 
+/// The `id` of a frame that is not going to be read further, so that its refusal can
+/// answer it. Absent when the text is no envelope.
+pub fn request_id(text: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Id {
+        #[serde(default)]
+        id: Option<u32>,
+    }
+    serde_json::from_str::<Id>(text).ok()?.id
+}
+
 /// A server frame with the id of the request it answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outgoing {

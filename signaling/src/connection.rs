@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use housecall_protocol::client::{ClientFrame, ErrorCode};
+use housecall_protocol::client::{ClientFrame, ErrorCode, request_id};
 use housecall_protocol::cluster::{Actor, Refusal};
 use tokio::time::{Instant, Interval};
 
@@ -168,20 +168,20 @@ impl Connection {
         match message {
             Some(Ok(Message::Text(text))) => self.receive_text(text.as_str()),
             Some(Ok(Message::Binary(_))) => {
-                self.admit()?;
+                self.admit(None)?;
                 let refusal = Refusal::new(ErrorCode::BadFrame, "frames are JSON text");
                 self.handle.refuse(None, &refusal, None);
                 Ok(())
             }
             // The library answers pings itself; they still count against the rate.
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.admit().map(|_| ()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.admit(None).map(|_| ()),
             Some(Ok(Message::Close(_))) | None => Err(CloseReason::PeerGone),
             Some(Err(_)) => Err(CloseReason::Unreadable),
         }
     }
 
     fn receive_text(&mut self, text: &str) -> Result<(), CloseReason> {
-        if !self.admit()? {
+        if !self.admit(Some(text))? {
             return Ok(());
         }
         if text.len() > self.gateway.config.max_frame_bytes {
@@ -203,14 +203,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the rate allows one more frame; refused often enough, it closes.
-    fn admit(&mut self) -> Result<bool, CloseReason> {
+    /// Whether the rate allows one more frame; refused often enough, it closes. The
+    /// refusal answers the frame: whoever waits for its answer must not wait in vain.
+    fn admit(&mut self, text: Option<&str>) -> Result<bool, CloseReason> {
         match self.rate.check() {
             Verdict::Pass => Ok(true),
             Verdict::Refuse { retry_after } => {
                 let refusal = Refusal::new(ErrorCode::RateLimited, "too many frames");
                 let retry_ms = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX);
-                self.handle.refuse(None, &refusal, Some(retry_ms.max(1)));
+                let longest = self.gateway.config.max_frame_bytes;
+                let id = text.filter(|text| text.len() <= longest).and_then(request_id);
+                self.handle.refuse(id, &refusal, Some(retry_ms.max(1)));
                 Ok(false)
             }
             Verdict::Close => Err(CloseReason::RateLimited),

@@ -61,6 +61,7 @@ async fn who_sends_too_fast_is_warned_and_then_closed() {
         let warning = client.frame().await.unwrap();
         assert_eq!(warning["data"]["code"], "rate_limited");
         assert!(warning["data"]["retry_after_ms"].as_u64().unwrap() <= 1000);
+        assert!(warning["re"].is_u64(), "it answers the frame that was refused: {warning}");
     }
     assert_eq!(client.close_code().await, Some(close::RATE_LIMITED));
 }

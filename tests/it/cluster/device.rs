@@ -171,15 +171,17 @@ impl Device {
         self.resume(client).await?;
         let mut pace = tokio::time::interval(PACE);
         loop {
-            tokio::select! {
-                _ = pace.tick() => {}
+            // Two writers that answered each other's every event would leave the pace.
+            let due = tokio::select! {
+                _ = pace.tick() => true,
                 frame = client.next() => {
                     let frame = frame?;
                     self.absorb(&frame);
+                    false
                 }
-            }
+            };
             let stopping = *stop.borrow();
-            if self.has_unsent() || !stopping {
+            if self.has_unsent() || (due && !stopping) {
                 self.send(client).await?;
             }
             for event in client.take_events() {
