@@ -53,7 +53,7 @@ pub fn per_packet_us(cpu: Duration, packets: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / packets.max(1) as f64
 }
 
-/// The heading of [`line`].
+/// The heading of [`line()`].
 pub fn heading() -> String {
     "scenario    run      pps   cpu   us/pkt  floor  ratio  lost  p50 us  p99 us  KiB/part  joins/s  us/join"
         .to_owned()
