@@ -951,6 +951,7 @@ export interface components {
          * @description A signed-in device: one family of refresh tokens.
          */
         SessionId: string;
+        /** @description A field of medicine, in both languages of the interface. */
         Specialty: {
             /** @description Stable code, as `cardiology`. */
             code: string;
@@ -958,7 +959,7 @@ export interface components {
             /** @description Name of the doctor: Терапевт / General practitioner. */
             doctor_ru: string;
             name_en: string;
-            /** @description Name of the field: Терапия / Therapy. */
+            /** @description Name of the field: Терапия / General practice. */
             name_ru: string;
         };
         /**
