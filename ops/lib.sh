@@ -16,7 +16,7 @@ as_root() {
 # Whether the files given after the stamp are older than it.
 up_to_date() {
     local stamp=$1; shift
-    [ -e "$stamp" ] && [ -z "$(find "$@" -newer "$stamp" -not -path '*/node_modules/*' -not -path '*/dist/*' -print -quit)" ]
+    [ -e "$stamp" ] && [ -z "$(find "$@" -type f -newer "$stamp" -not -path '*/node_modules/*' -not -path '*/dist/*' -print -quit)" ]
 }
 
 install_node_modules() {
