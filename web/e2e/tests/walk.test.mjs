@@ -64,7 +64,13 @@ describe('a question, a conversation, a video call, an archive', () => {
   });
 
   step('both operators see it wait, both press, exactly one gets it', async () => {
-    for (const desk of [doctor, rival]) await row(desk).first().click();
+    for (const desk of [doctor, rival]) {
+      await row(desk).first().click();
+      // The photo is fetched while the question still waits for both: afterwards the
+      // loser may not read it any more, and Chromium would write the refusal down.
+      const photo = byTest(desk.page, 'message').locator('img').first();
+      await eventually(() => photo.evaluate((image) => image.naturalWidth > 0), 'the photo is there');
+    }
     await Promise.all([
       byTest(doctor.page, 'claim').click(),
       byTest(rival.page, 'claim').click(),
