@@ -101,15 +101,23 @@ pub(super) struct Device {
     /// Welcomes so far.
     pub(super) connections: usize,
     /// Messages sent more than once.
-    pub(super) resent: usize,
+    resent: Arc<AtomicU64>,
 }
 
 /// What the test sees of a device that runs.
-pub(super) struct Progress(Arc<AtomicU64>);
+pub(super) struct Progress {
+    acknowledged: Arc<AtomicU64>,
+    resent: Arc<AtomicU64>,
+}
 
 impl Progress {
     pub(super) fn acknowledged(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Messages sent more than once.
+    pub(super) fn resent(&self) -> u64 {
+        self.resent.load(Ordering::Relaxed)
     }
 }
 
@@ -121,6 +129,7 @@ impl Device {
         watches: &[String],
     ) -> (Self, Progress) {
         let acknowledged = Arc::new(AtomicU64::new(0));
+        let resent = Arc::new(AtomicU64::new(0));
         let device = Self {
             name: name.to_owned(),
             token: token.to_owned(),
@@ -131,9 +140,9 @@ impl Device {
             previous: None,
             turn: name.len(),
             connections: 0,
-            resent: 0,
+            resent: Arc::clone(&resent),
         };
-        (device, Progress(acknowledged))
+        (device, Progress { acknowledged, resent })
     }
 
     /// Lives until told to stop, everything it wrote is acknowledged, and
@@ -238,7 +247,7 @@ impl Device {
     async fn send(&mut self, client: &mut Client) -> Result<(), Gone> {
         let Some(conversation) = self.writes_to.clone() else { return Ok(()) };
         if self.has_unsent() {
-            self.resent += 1;
+            self.resent.fetch_add(1, Ordering::Relaxed);
         } else {
             self.ledger.written.push(Uuid::now_v7());
         }
