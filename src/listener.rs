@@ -59,10 +59,18 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection =
-                    connection(stream, peer, router.clone(), bounds, graceful.watcher());
+                let (router, watcher) = (router.clone(), graceful.watcher());
+                let shutdown = shutdown.clone();
                 tokio::spawn(async move {
-                    connection.await;
+                    // A client that said nothing yet must not hold up the drain.
+                    let spoke = tokio::select! {
+                        biased;
+                        () = shutdown.cancelled() => false,
+                        spoke = speaks(&stream, bounds.head) => spoke,
+                    };
+                    if spoke {
+                        connection(stream, peer, router, bounds, watcher).await;
+                    }
                     drop(permit);
                 });
             }
@@ -77,6 +85,12 @@ pub(crate) async fn serve(
     graceful.shutdown().await;
 }
 
+/// Whether the first byte comes in time: the server of a connection starts its own
+/// clock only with it. A peek, since readiness may be reported without any byte.
+async fn speaks(stream: &TcpStream, patience: Duration) -> bool {
+    matches!(tokio::time::timeout(patience, stream.peek(&mut [0])).await, Ok(Ok(1)))
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -87,12 +101,6 @@ async fn connection(
     // Small frames of a conversation must not wait for more. A socket that refuses
     // the option still works.
     let _ = stream.set_nodelay(true);
-    // The server below starts its clock with the first byte; until then it is ours.
-    // A peek, since readiness alone may be reported without any byte.
-    let first = tokio::time::timeout(bounds.head, stream.peek(&mut [0])).await;
-    if !matches!(first, Ok(Ok(1))) {
-        return;
-    }
     let service = tower::ServiceBuilder::new()
         .layer(RequestBodyTimeoutLayer::new(bounds.body))
         .service(router)
