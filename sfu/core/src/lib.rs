@@ -19,6 +19,7 @@
 mod config;
 mod core;
 mod demux;
+mod flow;
 mod forward;
 mod keyframe;
 mod membership;
@@ -36,3 +37,4 @@ mod timers;
 
 pub use crate::config::{CoreConfig, Limits};
 pub use crate::core::{Core, Counters, Input, Output, RequestError};
+pub use crate::flow::{Flow, Transport};
