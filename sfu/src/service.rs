@@ -217,6 +217,8 @@ const fn room_of(request: &SfuRequest) -> CallId {
         | SfuRequest::Offer { room, .. }
         | SfuRequest::SetForwarding { room, .. }
         | SfuRequest::SetMedia { room, .. }
+        | SfuRequest::SetAllowed { room, .. }
+        | SfuRequest::SetTiles { room, .. }
         | SfuRequest::Leave { room, .. }
         | SfuRequest::Close { room } => *room,
     }
@@ -230,7 +232,9 @@ fn unplaced(request: &SfuRequest) -> Answer<SfuReply> {
         SfuRequest::Join { .. }
         | SfuRequest::Offer { .. }
         | SfuRequest::SetForwarding { .. }
-        | SfuRequest::SetMedia { .. } => Err(refusal(&RequestError::UnknownRoom)),
+        | SfuRequest::SetMedia { .. }
+        | SfuRequest::SetAllowed { .. }
+        | SfuRequest::SetTiles { .. } => Err(refusal(&RequestError::UnknownRoom)),
     }
 }
 
@@ -309,7 +313,10 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
             | SfuEvent::Slots { .. }
             | SfuEvent::OfferNeeded { .. }
             | SfuEvent::Flowing { .. }
-            | SfuEvent::Quality { .. } => {}
+            | SfuEvent::Quality { .. }
+            | SfuEvent::LayersWanted { .. }
+            | SfuEvent::Speakers { .. }
+            | SfuEvent::StuckMedia { .. } => {}
         }
         if let Err(error) = relay.bus.publish(&subject::sfu_event(room), &event).await {
             tracing::warn!(%room, %error, "event not published");

@@ -240,11 +240,17 @@ fn after_the_end(command: &CallCommand) -> Answer<CallReply> {
         CallCommand::HangUp
         | CallCommand::Decline
         | CallCommand::Report(_)
+        | CallCommand::Tiles(_)
+        | CallCommand::Data { .. }
         | CallCommand::Disconnected => Ok(CallReply::Done),
         CallCommand::Prepare { .. }
         | CallCommand::Accept(_)
         | CallCommand::Offer { .. }
         | CallCommand::Media(_)
+        | CallCommand::Mute { .. }
+        | CallCommand::Invite { .. }
+        | CallCommand::Remove { .. }
+        | CallCommand::Listen { .. }
         | CallCommand::Connected { .. } => {
             Err(Refusal::new(ErrorCode::Conflict, "the call has ended"))
         }

@@ -153,7 +153,9 @@ impl Core {
         request: &SfuRequest,
     ) -> Result<SfuReply, RequestError> {
         match request {
-            SfuRequest::Join { room, participant, sdp } => self.join(now, *room, *participant, sdp),
+            SfuRequest::Join { room, participant, sdp, role } => {
+                self.join(now, *room, *participant, sdp, *role)
+            }
             SfuRequest::Offer { room, participant, sdp } => {
                 self.offer(now, *room, *participant, sdp)
             }
@@ -162,6 +164,12 @@ impl Core {
             }
             SfuRequest::SetMedia { room, participant, media } => {
                 self.set_media(now, *room, *participant, *media)
+            }
+            SfuRequest::SetAllowed { room, participant, allowed } => {
+                self.set_allowed(now, *room, *participant, *allowed)
+            }
+            SfuRequest::SetTiles { room, participant, tiles } => {
+                self.set_tiles(now, *room, *participant, tiles)
             }
             SfuRequest::Leave { room, participant } => {
                 self.leave(now, *room, *participant);

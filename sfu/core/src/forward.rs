@@ -31,6 +31,8 @@ enum Written {
     Waits,
     Unusable,
     NotConnected,
+    /// The subscriber does not show it.
+    Paused,
 }
 
 impl Core {
@@ -80,7 +82,7 @@ impl Core {
                 return true;
             }
             Written::Unusable => self.counters.unusable_packets += 1,
-            Written::NotConnected => {}
+            Written::NotConnected | Written::Paused => {}
         }
         false
     }
@@ -188,6 +190,9 @@ fn write(now: Instant, to: &mut Participant, slot_index: usize, parsed: &Parsed)
         return Written::Unusable;
     };
     let Some(slot) = to.slots.get_mut(slot_index) else { return Written::Unusable };
+    if slot.off_screen {
+        return Written::Paused;
+    }
     let Some(ssrc) = slot.ssrc else { return Written::Unusable };
     let packet = &parsed.packet;
     let incoming = Incoming {

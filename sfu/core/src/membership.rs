@@ -5,6 +5,7 @@ use std::time::Instant;
 use housecall_protocol::cluster::{SfuEvent, SfuReply};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::{ParticipantRole, SlotPause, Tile};
 use str0m::media::MediaKind;
 
 use crate::core::{Core, RequestError, guarded};
@@ -21,10 +22,12 @@ impl Core {
         room: CallId,
         person: PersonId,
         sdp: &str,
+        role: ParticipantRole,
     ) -> Result<SfuReply, RequestError> {
         let earlier = self.rooms.get(&room).and_then(|room| room.member(person));
         self.check_space(room, earlier.is_some())?;
-        let (participant, answer, ufrag) = self.new_participant(now, room, person, sdp)?;
+        let (mut participant, answer, ufrag) = self.new_participant(now, room, person, sdp)?;
+        participant.role = role;
         if let Some(earlier) = earlier {
             self.remove(now, earlier);
         }
@@ -105,6 +108,31 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
+        participant.says = media;
+        self.sends_changed(now, room, key);
+        Ok(SfuReply::Done)
+    }
+
+    pub(crate) fn set_allowed(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        allowed: MediaState,
+    ) -> Result<SfuReply, RequestError> {
+        let key = self.find(room, person)?;
+        let Some(participant) = self.participants.get_mut(key) else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        participant.allowed = allowed;
+        self.sends_changed(now, room, key);
+        Ok(SfuReply::Done)
+    }
+
+    /// What a participant says or may do changed: what of it is passed on now?
+    fn sends_changed(&mut self, now: Instant, room: CallId, key: Key) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let media = participant.says.and(participant.allowed);
         let before = std::mem::replace(&mut participant.media, media);
         for (source, was, is) in [
             (TrackSource::Microphone, before.microphone, media.microphone),
@@ -118,6 +146,35 @@ impl Core {
         if before.screen != media.screen {
             self.remap(now, room);
         }
+    }
+
+    /// Pauses the video slots that are off the screen. Tiles of unknown m-lines are of
+    /// a negotiation that is under way; the client names them again after it.
+    pub(crate) fn set_tiles(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        tiles: &[Tile],
+    ) -> Result<SfuReply, RequestError> {
+        let key = self.find(room, person)?;
+        let Some(participant) = self.participants.get_mut(key) else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        let mut resumed = Vec::new();
+        for slot in participant.slots.iter_mut().filter(|slot| slot.kind == MediaKind::Video) {
+            let mid = slot.mid;
+            let Some(tile) = tiles.iter().find(|tile| *mid == *tile.mid) else { continue };
+            let off_screen = tile.width == 0 || tile.height == 0;
+            if std::mem::replace(&mut slot.off_screen, off_screen) && !off_screen {
+                slot.rewriter.restart();
+                resumed.extend(slot.carries);
+            }
+        }
+        for track in resumed {
+            self.request_keyframe_of(now, track.publisher, |source| source == track.source);
+        }
+        self.remap(now, room);
         Ok(SfuReply::Done)
     }
 
@@ -325,22 +382,21 @@ impl Core {
                 mid: slot.mid.to_string(),
                 person: slot.carries.and_then(|track| owner(members, track.publisher)),
                 source: slot.carries.map(|track| track.source),
+                pause: slot.carries.filter(|_| slot.off_screen).map(|_| SlotPause::OffScreen),
             })
             .collect();
-        let videos = offered
-            .iter()
-            .filter(|track| track.publisher != key && track.kind() == MediaKind::Video)
-            .count();
-        let asked = missing_video_slots(participant, videos, self.config.limits.media_lines);
-        let ask = asked != 0 && asked != participant.video_slots_asked;
-        participant.video_slots_asked = asked;
+        let lines = self.config.limits.media_lines;
+        let asked = missing_slots(participant, key, offered, lines);
+        let ask = asked.is_some() && asked != participant.slots_asked;
+        participant.slots_asked = asked;
         let changed = participant.announced != slots;
         if changed {
             participant.announced.clone_from(&slots);
             self.emit(room, SfuEvent::Slots { participant: person, slots });
         }
-        if ask {
-            self.emit(room, SfuEvent::OfferNeeded { participant: person, video_slots: asked });
+        if let Some((audio_slots, video_slots)) = asked.filter(|_| ask) {
+            let participant = person;
+            self.emit(room, SfuEvent::OfferNeeded { participant, audio_slots, video_slots });
         }
     }
 }
@@ -354,11 +410,23 @@ fn owner(members: &[(PersonId, Key)], publisher: Key) -> Option<PersonId> {
     members.iter().find(|(_, key)| *key == publisher).map(|(person, _)| *person)
 }
 
-/// How many video slots to ask for; 0 when `videos` tracks fit.
-fn missing_video_slots(participant: &Participant, videos: usize, media_lines: usize) -> u8 {
-    let has =
-        participant.slots.iter().filter(|slot| slot.open && slot.kind == MediaKind::Video).count();
-    // One m-line at least is for audio.
-    let wanted = videos.min(media_lines.saturating_sub(1));
-    if wanted > has { u8::try_from(wanted).unwrap_or(u8::MAX) } else { 0 }
+/// How many audio and video slots to ask for, where one of them does not suffice for
+/// the tracks of others; `None` when all fit or no m-line is left.
+fn missing_slots(
+    participant: &Participant,
+    key: Key,
+    offered: &[TrackId],
+    media_lines: usize,
+) -> Option<(u8, u8)> {
+    let has = |kind| participant.slots.iter().filter(|slot| slot.open && slot.kind == kind).count();
+    let others = |kind| {
+        offered.iter().filter(|track| track.publisher != key && track.kind() == kind).count()
+    };
+    let (audio_has, video_has) = (has(MediaKind::Audio), has(MediaKind::Video));
+    // Voices first; one m-line of each kind at least stays for the other.
+    let audio = others(MediaKind::Audio).min(media_lines.saturating_sub(1)).max(audio_has);
+    let video = others(MediaKind::Video).min(media_lines.saturating_sub(audio.max(1)));
+    let video = video.max(video_has);
+    let count = |slots| u8::try_from(slots).unwrap_or(u8::MAX);
+    (audio > audio_has || video > video_has).then(|| (count(audio), count(video)))
 }

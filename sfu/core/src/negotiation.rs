@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use housecall_protocol::cluster::SfuReply;
 use housecall_protocol::domain::{MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use str0m::change::SdpOffer;
 use str0m::media::{MediaKind, Mid};
 use str0m::{Candidate, Rtc, RtcConfig};
@@ -46,12 +47,15 @@ impl Core {
             link: Link::Connecting { ice_ms: None, deadline: now + self.config.patience },
             tracks: Vec::new(),
             slots: Vec::new(),
-            media: MediaState { microphone: true, camera: true, screen: true },
+            role: ParticipantRole::Member,
+            says: MediaState::ALL,
+            allowed: MediaState::ALL,
+            media: MediaState::ALL,
             forwarding: false,
             flowing: false,
             touched: false,
             announced: Vec::new(),
-            video_slots_asked: 0,
+            slots_asked: None,
             quality: Meter::default(),
         };
         participant.renegotiated(&answer, &mut self.random);
@@ -83,7 +87,7 @@ impl Core {
         participant.renegotiated(&answer, &mut self.random);
         self.tracks += participant.published();
         // Asked again if this offer still has too few slots.
-        participant.video_slots_asked = 0;
+        participant.slots_asked = None;
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
         self.routes.set_ufrag(key, ufrag);
         self.remap(now, room);
@@ -203,6 +207,7 @@ impl Participant {
                     open: false,
                     ssrc: None,
                     carries: None,
+                    off_screen: false,
                     rewriter: Rewriter::new(random.next()),
                     payload_type: None,
                 });

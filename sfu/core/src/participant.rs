@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::Ssrc;
 use str0m::{IceConnectionState, Rtc};
@@ -24,7 +25,12 @@ pub(crate) struct Participant {
     pub(crate) tracks: Vec<Track>,
     /// What the participant receives: their m-lines, in order.
     pub(crate) slots: Vec<Slot>,
+    pub(crate) role: ParticipantRole,
     /// What the participant says to be sending; everything until they say so.
+    pub(crate) says: MediaState,
+    /// What the house lets them send.
+    pub(crate) allowed: MediaState,
+    /// What is passed on: what they say and may.
     pub(crate) media: MediaState,
     /// A copy of the room's, so that a packet needs no look-up of the room.
     pub(crate) forwarding: bool,
@@ -34,8 +40,8 @@ pub(crate) struct Participant {
     pub(crate) touched: bool,
     /// The slots as last announced.
     pub(crate) announced: Vec<MediaSlot>,
-    /// Video slots last asked for; 0 when there are enough.
-    pub(crate) video_slots_asked: u8,
+    /// Audio and video slots last asked for; `None` when there are enough.
+    pub(crate) slots_asked: Option<(u8, u8)>,
     pub(crate) quality: Meter,
 }
 
@@ -69,6 +75,8 @@ pub(crate) struct Slot {
     pub(crate) open: bool,
     pub(crate) ssrc: Option<Ssrc>,
     pub(crate) carries: Option<TrackId>,
+    /// The participant does not show it: nothing is sent.
+    pub(crate) off_screen: bool,
     pub(crate) rewriter: Rewriter,
     /// The payload type of the source that was translated last, and ours for it
     /// (`None` when the receiver did not negotiate the codec).
@@ -180,7 +188,9 @@ impl Participant {
     /// Whether a track is there for others: sent by the m-line, and for a screen,
     /// shared at the moment. A muted microphone or camera keeps its slot.
     pub(crate) fn offers(&self, track: &Track) -> bool {
-        track.published && (track.source != TrackSource::Screen || self.media.screen)
+        self.role.may_send()
+            && track.published
+            && (track.source != TrackSource::Screen || self.media.screen)
     }
 
     /// Tracks whose m-lines let the participant send.

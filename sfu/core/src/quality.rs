@@ -92,6 +92,8 @@ impl Meter {
             jitter_ms: round.jitter_ms,
             received_bps: rate(round.totals.received_bytes, previous.received_bytes),
             sent_bps: rate(round.totals.sent_bytes, previous.sent_bytes),
+            estimate_bps: None,
+            tracks: Vec::new(),
         };
         Some((report, round.lost_packets))
     }

@@ -17,6 +17,7 @@ use housecall_protocol::cluster::{
     SfuRequest, subject,
 };
 use housecall_protocol::domain::EndReason;
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{ConnectionId, NodeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -322,7 +323,8 @@ async fn relay_step(
                 // It may have left by itself; the join decides.
                 let _ = gateway.ask::<_, SfuReply>(&subject, &leave).await;
             }
-            let join = SfuRequest::Join { room, participant, sdp };
+            let role = ParticipantRole::Member;
+            let join = SfuRequest::Join { room, participant, sdp, role };
             match answer(gateway.ask(&subject, &join).await) {
                 Ok(reply) => Done::Answered { ticket, answer: Ok(reply) },
                 Err(refusal) => Done::JoinFailed { side, connection, ticket, refusal },

@@ -227,6 +227,7 @@ impl CallMachine {
             created_at: self.info.created_at,
             accepted_at: accepted.map(|at| self.wall_time(at)),
             ended,
+            guests: Vec::new(),
         }
     }
 
@@ -367,15 +368,18 @@ impl CallMachine {
                 let frame = ServerFrame::CallSlots(CallSlots { call, slots });
                 effects.push(Effect::notify(to, frame));
             }
-            SfuEvent::OfferNeeded { participant, video_slots } => {
+            SfuEvent::OfferNeeded { participant, audio_slots, video_slots } => {
                 let Some(to) = self.side_of(participant) else { return };
-                let needed = CallOfferNeeded { call, video_slots };
+                let needed = CallOfferNeeded { call, audio_slots, video_slots };
                 effects.push(Effect::notify(to, ServerFrame::CallOfferNeeded(needed)));
             }
             SfuEvent::Quality { participant, quality } => {
                 self.quality.sample(participant, &quality);
                 self.level(participant, quality.level(), effects);
             }
+            SfuEvent::LayersWanted { .. }
+            | SfuEvent::Speakers { .. }
+            | SfuEvent::StuckMedia { .. } => {}
             SfuEvent::RoomClosed => self.end(now, EndReason::Failed, effects),
         }
     }
@@ -394,7 +398,14 @@ impl CallMachine {
         }
         self.party_mut(side).level = Some(level);
         for to in Side::BOTH {
-            let quality = CallQuality { call: self.info.id, person, level };
+            let quality = CallQuality {
+                call: self.info.id,
+                person,
+                level,
+                mos: None,
+                loss: None,
+                rtt_ms: None,
+            };
             effects.push(Effect::notify(to, ServerFrame::CallQuality(quality)));
         }
     }

@@ -7,6 +7,7 @@ use housecall_protocol::cluster::{
     Actor, Answer, PersonEvent, Placement, Refusal, SfuReply, SfuRequest, subject,
 };
 use housecall_protocol::domain::{CallSubject, EndReason, PersonKind, Role, TimestampMs};
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, ConnectionId, PersonId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -143,7 +144,8 @@ async fn ring(
 }
 
 async fn join(gateway: &Gateway, call: &NewCall, sdp: String) -> Answer<String> {
-    let request = SfuRequest::Join { room: call.id, participant: call.caller, sdp };
+    let (room, participant, role) = (call.id, call.caller, ParticipantRole::Member);
+    let request = SfuRequest::Join { room, participant, sdp, role };
     match gateway.ask(&subject::sfu_request(call.relay), &request).await? {
         SfuReply::Answer { sdp } => Ok(sdp),
         SfuReply::Done => Err(Refusal::new(ErrorCode::Internal, "the relay gave no answer")),

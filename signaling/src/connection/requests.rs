@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use housecall_protocol::client::{
-    ChatFetch, ChatReceipt, ChatSend, ChatTyping, ClientFrame, Empty, ErrorCode, Incoming,
-    Outgoing, ServerFrame,
+    CallData, CallInvite, CallMute, CallRemove, CallStarted, ChatFetch, ChatReceipt, ChatSend,
+    ChatTyping, ClientFrame, Empty, ErrorCode, Incoming, Outgoing, ServerFrame,
 };
 use housecall_protocol::cluster::{
     Actor, Answer, BeatKind, CallCommand, CallReply, CallRequest, ChatCommand, ChatReply,
@@ -61,7 +61,13 @@ impl Connection {
             | ClientFrame::CallHangUp(_)
             | ClientFrame::CallOffer(_)
             | ClientFrame::CallMedia(_)
-            | ClientFrame::CallReport(_)) => self.calls.push(desk.call(frame).boxed()),
+            | ClientFrame::CallReport(_)
+            | ClientFrame::CallTiles(_)
+            | ClientFrame::CallData(_)
+            | ClientFrame::CallMute(_)
+            | ClientFrame::CallInvite(_)
+            | ClientFrame::CallRemove(_)
+            | ClientFrame::CallListen(_)) => self.calls.push(desk.call(frame).boxed()),
             frame => self.chat.push(desk.talk(frame).boxed()),
         };
         if queued == Err(LaneFull) {
@@ -244,6 +250,24 @@ impl Desk {
             ClientFrame::CallReport(report) => {
                 self.command(report.call, CallCommand::Report(report)).await
             }
+            ClientFrame::CallTiles(shown) => {
+                self.command(shown.call, CallCommand::Tiles(shown.tiles)).await
+            }
+            ClientFrame::CallData(CallData { call, topic, payload, to }) => {
+                self.command(call, CallCommand::Data { topic, payload, to }).await
+            }
+            ClientFrame::CallMute(CallMute { call, person, allowed }) => {
+                self.command(call, CallCommand::Mute { person, allowed }).await
+            }
+            ClientFrame::CallInvite(CallInvite { call, person, role }) => {
+                self.command(call, CallCommand::Invite { person, role }).await
+            }
+            ClientFrame::CallRemove(CallRemove { call, person }) => {
+                self.command(call, CallCommand::Remove { person }).await
+            }
+            ClientFrame::CallListen(offer) => {
+                self.command(offer.call, CallCommand::Listen { sdp: offer.sdp }).await
+            }
             other => unreachable!("{} is not for this lane", other.kind()),
         };
         self.handle.answer(self.re, answer);
@@ -257,6 +281,9 @@ impl Desk {
         Ok(match reply {
             CallReply::Answer { sdp } => {
                 ServerFrame::CallAnswer(housecall_protocol::client::CallAnswer { call, sdp })
+            }
+            CallReply::Joined { view, sdp } => {
+                ServerFrame::CallStarted(CallStarted { call: *view, sdp })
             }
             CallReply::View(_) | CallReply::Done => ServerFrame::Ok(Empty {}),
         })

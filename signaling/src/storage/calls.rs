@@ -5,6 +5,7 @@ use housecall_protocol::domain::{
     CallMedia, CallParty, CallState, CallSubject, CallView, EndReason, MediaState, PersonKind,
     Specialty,
 };
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, CallbackId, ConsultationId, ConversationId, NodeId, PersonId};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -114,6 +115,8 @@ pub(crate) async fn party(pool: &Pool, person: PersonId) -> Result<CallParty, St
         }),
         media: MediaState::default(),
         reconnecting: false,
+        role: ParticipantRole::Member,
+        allowed: MediaState::ALL,
     })
 }
 
@@ -331,6 +334,7 @@ async fn orphan(pool: &Pool, row: &Row) -> Result<Orphan, StorageError> {
         created_at: created_at.into(),
         accepted_at: accepted_at.map(Into::into),
         ended: Some(EndReason::Failed),
+        guests: Vec::new(),
     };
     Ok(Orphan { view, relay: row.get::<_, Option<Uuid>>("relay_node").map(NodeId) })
 }

@@ -63,11 +63,17 @@ async fn a_call_rings_is_answered_and_ends_with_a_record() {
     let call = talk(&house, &relay, &mut doctor, &mut patient).await;
     let (d, p) = (house.doctor.id, house.patient.id);
 
-    let slots =
-        vec![MediaSlot { mid: "1".to_owned(), person: Some(d), source: Some(TrackSource::Camera) }];
+    let slots = vec![MediaSlot {
+        mid: "1".to_owned(),
+        person: Some(d),
+        source: Some(TrackSource::Camera),
+        pause: None,
+    }];
     relay.says(call, SfuEvent::Slots { participant: p, slots }).await;
     assert_eq!(patient.event("call.slots").await["slots"][0]["source"], "camera");
-    relay.says(call, SfuEvent::OfferNeeded { participant: p, video_slots: 2 }).await;
+    relay
+        .says(call, SfuEvent::OfferNeeded { participant: p, audio_slots: 1, video_slots: 2 })
+        .await;
     assert_eq!(patient.event("call.offer_needed").await["video_slots"], 2);
     let offer = json!({"call": call, "sdp": "more"});
     assert_eq!(patient.request("call.offer", offer).await["data"]["sdp"], "answer to more");

@@ -81,6 +81,12 @@ async fn answer(bus: &Bus, asked: &Mutex<Vec<String>>, delivery: &Delivery) {
         SfuRequest::SetMedia { participant, media, .. } => {
             (format!("media {participant} camera={}", media.camera), SfuReply::Done)
         }
+        SfuRequest::SetAllowed { participant, allowed, .. } => {
+            (format!("allow {participant} microphone={}", allowed.microphone), SfuReply::Done)
+        }
+        SfuRequest::SetTiles { participant, tiles, .. } => {
+            (format!("tiles {participant} {}", tiles.len()), SfuReply::Done)
+        }
         SfuRequest::Leave { participant, .. } => (format!("leave {participant}"), SfuReply::Done),
         SfuRequest::Close { room } => (format!("close {room}"), SfuReply::Done),
     };

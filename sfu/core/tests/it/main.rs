@@ -4,4 +4,5 @@ mod calls;
 mod client;
 mod hostile;
 mod network;
+mod wishes;
 mod world;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
 use str0m::media::Mid;
 
@@ -70,10 +71,18 @@ impl World {
     }
 
     pub(crate) fn join(&mut self) -> usize {
+        self.join_as(ParticipantRole::Member)
+    }
+
+    pub(crate) fn join_as(&mut self, role: ParticipantRole) -> usize {
         let address = self.fresh_address();
         let (mut client, offer) = Client::new(self.now, address);
-        let answer =
-            self.ask(&SfuRequest::Join { room: self.room, participant: client.person, sdp: offer });
+        let answer = self.ask(&SfuRequest::Join {
+            room: self.room,
+            participant: client.person,
+            sdp: offer,
+            role,
+        });
         client.accept_answer(self.now, &answer);
         self.clients.push(client);
         self.clients.len() - 1

@@ -47,6 +47,14 @@ impl CallMachine {
             CallCommand::Decline => self.decline(now, side, effects),
             CallCommand::Offer { sdp } => self.offer(now, side, connection, sdp, ticket, effects),
             CallCommand::Media(media) => self.set_media(side, connection, media, effects),
+            CallCommand::Tiles(_)
+            | CallCommand::Data { .. }
+            | CallCommand::Mute { .. }
+            | CallCommand::Invite { .. }
+            | CallCommand::Remove { .. }
+            | CallCommand::Listen { .. } => {
+                Err(Refusal::new(ErrorCode::Unavailable, "this call cannot do that"))
+            }
         };
         // Without a reply here, the relay's answer will be the reply.
         if let Some(reply) = done.transpose() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use housecall_protocol::client::{CallAccept, CallReport, ErrorCode};
 use housecall_protocol::cluster::QualityReport;
 use housecall_protocol::domain::{CallParty, PersonKind};
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, ConsultationId};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -54,6 +55,8 @@ impl Life {
                 specialty: None,
                 media: ON,
                 reconnecting: false,
+                role: ParticipantRole::Member,
+                allowed: MediaState::ALL,
             })
         };
         let info = CallInfo {
@@ -355,6 +358,11 @@ fn command() -> impl Strategy<Value = CallCommand> {
                 rtt_ms: Some(loss),
                 jitter_ms: None,
                 freezes: Some(freezes),
+                jitter_buffer_ms: None,
+                estimate_bps: None,
+                path: None,
+                tracks: vec![],
+                faults: vec![],
             })
         }),
         proptest::option::of(0..5_u8)
@@ -371,7 +379,7 @@ fn event() -> impl Strategy<Value = SfuEvent> {
             1 => SfuEvent::Disconnected { participant },
             2 => SfuEvent::Gone { participant },
             3 => SfuEvent::Slots { participant, slots: vec![] },
-            4 => SfuEvent::OfferNeeded { participant, video_slots: 2 },
+            4 => SfuEvent::OfferNeeded { participant, audio_slots: 1, video_slots: 2 },
             5 | 6 => SfuEvent::Flowing { participant },
             _ => SfuEvent::Quality {
                 participant,
