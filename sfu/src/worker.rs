@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
-use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
+use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{mpsc, oneshot};
 
@@ -80,6 +80,7 @@ impl Worker {
         woken.set_nonblocking(true)?;
         let mut state = Thread {
             socket: MediaSocket::new(parts.socket)?,
+            local: parts.core.candidates[0],
             burst: Burst::default(),
             woken,
             inbox,
@@ -113,6 +114,7 @@ impl Worker {
 /// What the thread owns besides the core.
 struct Thread {
     socket: MediaSocket,
+    local: SocketAddr,
     burst: Burst,
     woken: UnixStream,
     inbox: Receiver<Command>,
@@ -124,7 +126,7 @@ struct Thread {
     stamp: u64,
 }
 
-enum Flow {
+enum Next {
     Continue,
     Stop,
 }
@@ -158,15 +160,17 @@ impl Thread {
             self.sleep(timeout);
             // The one clock read of a turn: all that came is taken as come now.
             let now = clock();
-            let flow = self.obey(now, core);
-            self.socket.receive(&mut buffer, |source, contents| {
-                core.handle(now, Input::Datagram { source, contents });
+            let next = self.obey(now, core);
+            let (transport, local) = (Transport::Udp, self.local);
+            self.socket.receive(&mut buffer, |remote, contents| {
+                let flow = Flow { transport, local, remote };
+                core.handle(now, Input::Datagram { flow, contents });
             });
             core.handle(now, Input::Timeout);
             timeout = self.drain(now, core);
             self.share.update(&self.metrics, core);
             self.flush_events();
-            if let Flow::Stop = flow {
+            if let Next::Stop = next {
                 return;
             }
         }
@@ -185,7 +189,7 @@ impl Thread {
         }
     }
 
-    fn obey(&mut self, now: Instant, core: &mut Core) -> Flow {
+    fn obey(&mut self, now: Instant, core: &mut Core) -> Next {
         // Emptied before the queue is read, so that no command is left asleep.
         let mut bytes = [0; 64];
         while matches!((&self.woken).read(&mut bytes), Ok(length) if length == bytes.len()) {}
@@ -201,9 +205,9 @@ impl Thread {
                 }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
                     core.close_all(now);
-                    return Flow::Stop;
+                    return Next::Stop;
                 }
-                Err(TryRecvError::Empty) => return Flow::Continue,
+                Err(TryRecvError::Empty) => return Next::Continue,
             }
         }
     }
@@ -211,8 +215,8 @@ impl Thread {
     fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
         loop {
             match core.poll(now) {
-                Output::Transmit { destination, contents } => {
-                    let unsent = self.socket.send(&mut self.burst, destination, &contents);
+                Output::Transmit { flow, contents } => {
+                    let unsent = self.socket.send(&mut self.burst, flow.remote, &contents);
                     self.count_unsent(unsent);
                 }
                 Output::Event { room, event } => self.tell(room, event),

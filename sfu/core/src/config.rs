@@ -6,9 +6,12 @@ use std::time::Duration;
 /// Settings of one core, that is of one worker.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
-    /// Addresses clients reach this worker's socket at; they become the host
+    /// Addresses clients reach this worker's sockets at over UDP; they become the host
     /// candidates of every answer. Must not be empty.
     pub candidates: Vec<SocketAddr>,
+    /// The same over TCP, for clients whose network lets no UDP through: passive
+    /// candidates (RFC 6544).
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Start of the generator behind first sequence numbers (RFC 3550 section
     /// 5.1 wants them unpredictable). The shell takes it from the system.
     pub seed: u64,
@@ -55,6 +58,7 @@ impl CoreConfig {
     pub fn new(candidates: Vec<SocketAddr>, seed: u64) -> Self {
         Self {
             candidates,
+            tcp_candidates: Vec::new(),
             seed,
             limits: Limits::default(),
             patience: Duration::from_secs(30),

@@ -1,7 +1,6 @@
 //! The state machine itself: what goes in, what comes out, and who is polled when.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,11 @@ use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
 use str0m::config::DtlsCert;
 use str0m::media::MediaKind;
+use str0m::net::Protocol;
 use str0m::{Event, RtcError};
 
 use crate::config::CoreConfig;
+use crate::flow::{Flow, Transport};
 use crate::participant::{LinkChange, Participant};
 use crate::random::Random;
 use crate::room::Room;
@@ -26,8 +27,9 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// What the shell gives to a core.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A datagram that arrived on the worker's socket.
-    Datagram { source: SocketAddr, contents: &'a [u8] },
+    /// A datagram that arrived on one of the worker's sockets, or a packet of one of
+    /// its connections.
+    Datagram { flow: Flow, contents: &'a [u8] },
     /// Time has come; the next [`Core::poll`] does what is due.
     Timeout,
 }
@@ -35,9 +37,9 @@ pub enum Input<'a> {
 /// What a core wants from the shell.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this datagram from the worker's socket. Datagrams to one destination
-    /// come in runs.
-    Transmit { destination: SocketAddr, contents: Vec<u8> },
+    /// Send this datagram from the flow's local address. Datagrams of one flow come
+    /// in runs.
+    Transmit { flow: Flow, contents: Vec<u8> },
     /// Tell the owner of the room.
     Event { room: CallId, event: SfuEvent },
     /// Nothing more now. Come back at this time, or earlier with input;
@@ -138,7 +140,7 @@ impl Core {
     /// inputs may come first, and their packets then leave in bursts.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Datagram { source, contents } => self.receive(now, source, contents),
+            Input::Datagram { flow, contents } => self.receive(now, flow, contents),
             Input::Timeout => {}
         }
     }
@@ -208,6 +210,12 @@ impl Core {
         }
     }
 
+    /// Whether a participant owns the flow: they proved by STUN that it is theirs. Of
+    /// any other a shell need not keep a connection open.
+    pub fn knows(&self, flow: &Flow) -> bool {
+        self.routes.by_flow(flow).is_some()
+    }
+
     pub fn room_ids(&self) -> Vec<CallId> {
         self.rooms.keys().copied().collect()
     }
@@ -248,6 +256,17 @@ impl Core {
         }
     }
 
+    /// Passes on what str0m wants sent. It sends by what its candidates offer only.
+    pub(crate) fn transmit(&mut self, transmit: str0m::net::Transmit) {
+        let transport = match transmit.proto {
+            Protocol::Udp => Transport::Udp,
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::SslTcp | Protocol::Tls => return,
+        };
+        let flow = Flow { transport, local: transmit.source, remote: transmit.destination };
+        self.outbox.push_back(Output::Transmit { flow, contents: transmit.contents.into() });
+    }
+
     pub(crate) fn emit(&mut self, room: CallId, event: SfuEvent) {
         self.outbox.push_back(Output::Event { room, event });
     }
@@ -277,10 +296,7 @@ impl Core {
             let rtc = &mut participant.rtc;
             match guarded(|| rtc.poll_output()) {
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    self.outbox.push_back(Output::Transmit {
-                        destination: transmit.destination,
-                        contents: transmit.contents.into(),
-                    });
+                    self.transmit(transmit);
                 }
                 Ok(str0m::Output::Event(event)) => self.on_event(now, key, event),
                 Ok(str0m::Output::Timeout(at)) => {

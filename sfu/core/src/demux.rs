@@ -1,8 +1,7 @@
-//! From a datagram to the session it belongs to. Every byte here is hostile: work
+//! From a packet to the session it belongs to. Every byte here is hostile: work
 //! for a stranger is bounded by one parse and one integrity check, and nothing is
 //! sent in return.
 
-use std::net::SocketAddr;
 use std::panic::catch_unwind;
 use std::time::Instant;
 
@@ -10,22 +9,20 @@ use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
 
 use crate::core::{Core, guarded};
+use crate::flow::{Flow, Transport};
 use crate::slab::Key;
 
 impl Core {
-    pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
-        let Some(key) = self.route(source, contents) else {
+    pub(crate) fn receive(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
+        let Some(key) = self.route(flow, contents) else {
             self.counters.stray_datagrams += 1;
             return;
         };
-        let destination = self.local_address(source);
         let Some(participant) = self.participants.get_mut(key) else { return };
         let rtc = &mut participant.rtc;
         let handled = guarded(|| {
             // Not a packet of any protocol we speak: not worth ending a session for.
-            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, contents) else {
-                return Ok(());
-            };
+            let Some(receive) = received(flow, contents) else { return Ok(()) };
             rtc.handle_input(str0m::Input::Receive(now, receive))
         });
         match handled {
@@ -34,15 +31,15 @@ impl Core {
         }
     }
 
-    /// The participant a datagram is for.
-    fn route(&mut self, source: SocketAddr, contents: &[u8]) -> Option<Key> {
+    /// The participant a packet is for.
+    fn route(&mut self, flow: Flow, contents: &[u8]) -> Option<Key> {
         let is_stun = matches!(contents.first(), Some(0 | 1));
-        let known = self.routes.by_address(source);
+        let known = self.routes.by_flow(&flow);
         if !is_stun {
             return known;
         }
         // The user name decides, since a new session may reuse an address. The
-        // address is learnt only from a message that str0m would accept, that is
+        // flow is learnt only from a message that str0m would accept, that is
         // one whose integrity is proven.
         let key = catch_unwind(|| {
             let message = StunMessage::parse(contents).ok()?;
@@ -54,10 +51,9 @@ impl Core {
         if known == Some(key) {
             return known;
         }
-        let destination = self.local_address(source);
         let participant = self.participants.get(key)?;
         let accepted = guarded(|| {
-            let receive = Receive::new(Protocol::Udp, source, destination, contents).ok();
+            let receive = received(flow, contents);
             // `accepts` looks at no time.
             let at = participant.joined_at;
             Ok(receive.is_some_and(|receive| {
@@ -67,15 +63,16 @@ impl Core {
         if !matches!(accepted, Ok(true)) {
             return None;
         }
-        self.routes.learn(key, source);
+        self.routes.learn(key, flow);
         Some(key)
     }
+}
 
-    /// The candidate a datagram from `source` came to. All candidates lead to one
-    /// socket, and str0m only wants one of the right family.
-    fn local_address(&self, source: SocketAddr) -> SocketAddr {
-        let candidates = &self.config.candidates;
-        let same_family = |local: &&SocketAddr| local.is_ipv4() == source.is_ipv4();
-        *candidates.iter().find(same_family).unwrap_or(&candidates[0])
-    }
+/// A packet as str0m takes it; `None`: of no protocol that we speak.
+fn received(flow: Flow, contents: &[u8]) -> Option<Receive<'_>> {
+    let protocol = match flow.transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    };
+    Receive::new(protocol, flow.remote, flow.local, contents).ok()
 }

@@ -250,10 +250,7 @@ impl Core {
             tracing::debug!(%failure, "goodbye failed");
         }
         for transmit in goodbye {
-            self.outbox.push_back(crate::core::Output::Transmit {
-                destination: transmit.destination,
-                contents: transmit.contents.into(),
-            });
+            self.transmit(transmit);
         }
     }
 

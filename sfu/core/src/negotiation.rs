@@ -8,6 +8,7 @@ use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::ParticipantRole;
 use str0m::change::SdpOffer;
 use str0m::media::{MediaKind, Mid};
+use str0m::net::TcpType;
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use crate::core::{Core, Failure, RequestError, guarded};
@@ -121,8 +122,17 @@ impl Core {
             .set_send_buffer_video(RTX_PACKETS)
             .set_stats_interval(Some(self.config.quality_interval))
             .build(now);
-        for address in &self.config.candidates {
-            let candidate = Candidate::host(*address, "udp").map_err(|error| {
+        let udp = self
+            .config
+            .candidates
+            .iter()
+            .map(|address| (address, Candidate::builder().udp().host(*address).build()));
+        let tcp = self.config.tcp_candidates.iter().map(|address| {
+            let host = Candidate::builder().tcp().host(*address);
+            (address, host.tcptype(TcpType::Passive).build())
+        });
+        for (address, candidate) in udp.chain(tcp) {
+            let candidate = candidate.map_err(|error| {
                 tracing::error!(%address, %error, "advertised address cannot be a candidate");
                 RequestError::Full
             })?;

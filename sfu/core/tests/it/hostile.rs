@@ -59,7 +59,9 @@ fn datagrams_from_strangers_change_nothing() {
     let before = world.events.len();
     for first in 0..=255_u8 {
         let contents = [first; 60];
-        world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+        world
+            .core
+            .handle(world.now, Input::Datagram { flow: world.flow(source), contents: &contents });
     }
     world.run(Duration::from_millis(100));
     assert_eq!(world.core.counters().stray_datagrams, 256);
@@ -130,7 +132,10 @@ fn perform(world: &mut World, act: Act) {
     match act {
         Act::Bytes { from_client, contents } => {
             let source = client_address.filter(|_| from_client).unwrap_or(stranger);
-            world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+            world.core.handle(
+                world.now,
+                Input::Datagram { flow: world.flow(source), contents: &contents },
+            );
         }
         Act::Mutated { at, keep } => {
             let now = world.now;
@@ -144,7 +149,10 @@ fn perform(world: &mut World, act: Act) {
                 }
             }
             let source = client.address;
-            world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+            world.core.handle(
+                world.now,
+                Input::Datagram { flow: world.flow(source), contents: &contents },
+            );
         }
         Act::Offer { cuts, later } => {
             let (_, offer) = Client::new(world.now, SocketAddr::from(([10, 0, 0, 1], 1)));

@@ -7,7 +7,7 @@ use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::ParticipantRole;
-use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
+use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
 use str0m::media::Mid;
 
 use crate::client::{Client, Media};
@@ -63,6 +63,11 @@ impl World {
 
     pub(crate) fn connected_events(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, SfuEvent::Connected { .. })).count()
+    }
+
+    /// A client's way to the relay.
+    pub(crate) fn flow(&self, remote: SocketAddr) -> Flow {
+        Flow { transport: Transport::Udp, local: self.relay, remote }
     }
 
     pub(crate) fn fresh_address(&mut self) -> SocketAddr {
@@ -184,8 +189,9 @@ impl World {
         self.now += Duration::from_millis(1);
         while let Some(datagram) = self.network.receive(self.now) {
             if datagram.destination == self.relay {
-                let (source, contents) = (datagram.source, datagram.contents.as_slice());
-                self.core.handle(self.now, Input::Datagram { source, contents });
+                let flow = self.flow(datagram.source);
+                let contents = datagram.contents.as_slice();
+                self.core.handle(self.now, Input::Datagram { flow, contents });
             } else if let Some(client) =
                 self.clients.iter_mut().find(|client| client.address == datagram.destination)
             {
@@ -204,8 +210,8 @@ impl World {
     fn flush(&mut self) {
         loop {
             match self.core.poll(self.now) {
-                Output::Transmit { destination, contents } => {
-                    self.network.send(self.now, self.relay, destination, contents);
+                Output::Transmit { flow, contents } => {
+                    self.network.send(self.now, flow.local, flow.remote, contents);
                 }
                 Output::Event { room, event } => {
                     assert_eq!(room, self.room);
