@@ -17,6 +17,7 @@
 //! answers offers. Payloads are shared between subscribers, never copied here.
 
 mod config;
+pub mod congestion;
 mod core;
 mod demux;
 mod flow;
