@@ -34,7 +34,11 @@ mod routes;
 mod sdp;
 mod slab;
 mod slots;
+#[allow(dead_code, unused_imports)]
+mod srtp;
 mod timers;
+#[allow(dead_code, unused_imports)]
+mod wire;
 
 pub use crate::config::{CoreConfig, Limits};
 pub use crate::core::{Core, Counters, Input, Output, RequestError};
