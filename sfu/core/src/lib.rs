@@ -16,6 +16,7 @@
 //! Each participant is one str0m `Rtc` in RTP mode, ICE-lite, that only ever
 //! answers offers. Payloads are shared between subscribers, never copied here.
 
+pub mod codec;
 mod config;
 pub mod congestion;
 mod core;
@@ -23,6 +24,8 @@ mod demux;
 mod flow;
 mod forward;
 mod keyframe;
+#[allow(dead_code)]
+mod keys;
 mod membership;
 mod negotiation;
 mod participant;
