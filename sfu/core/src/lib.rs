@@ -23,11 +23,17 @@ mod core;
 mod demux;
 mod flow;
 mod forward;
+#[allow(dead_code, unused_imports)]
+mod inbound;
 mod keyframe;
 #[allow(dead_code)]
 mod keys;
 mod membership;
 mod negotiation;
+#[allow(dead_code, unused_imports)]
+mod outbound;
+#[allow(dead_code)]
+mod packet;
 mod participant;
 mod quality;
 mod random;
