@@ -300,19 +300,25 @@ impl Estimator {
     }
 
     fn decide(&mut self, now_us: u64) {
-        let usage = self.trend.usage();
+        // What arrives from a link that just became slow is in the newest window only.
+        let (usage, acked_bps) = if self.queue.is_filling() {
+            (Usage::Over, self.acked.newest_bps())
+        } else {
+            (self.trend.usage(), self.acked.rate_bps())
+        };
+        let sent_bps = self.sending.rate_bps(now_us);
         let evidence = Evidence {
             usage,
-            acked_bps: self.acked.rate_bps(),
+            acked_bps,
+            sent_bps,
             rtt_us: self.rtt_us,
             queue_us: self.queue.wait_us(),
-            application_limited: self.sending.rate_bps(now_us)
-                < APPLICATION_LIMITED * self.estimate_bps,
+            application_limited: sent_bps < APPLICATION_LIMITED * self.estimate_bps,
         };
         self.aimd.update(now_us, evidence);
-        self.loss.update(now_us, self.aimd.rate_bps(), evidence.acked_bps);
+        self.loss.update(now_us, self.aimd.rate_bps(), acked_bps);
         if usage == Usage::Over {
-            self.prober.postpone(now_us + QUIET_US);
+            self.prober.on_overuse(now_us);
         }
         self.settle(now_us);
         self.finish_probe(now_us);

@@ -1,34 +1,38 @@
 //! How much arrives: the rate at which packets reach the far end, by its clock.
 
 /// Time until the first figure: a start is uneven.
-const FIRST_WINDOW_US: i64 = 500_000;
+const FIRST_WINDOW_US: i64 = 300_000;
 const WINDOW_US: i64 = 150_000;
 /// A longer gap is not a low rate: nothing was sent, or the far clock jumped.
 const SILENCE_US: i64 = 500_000;
-/// How much more a sample is doubted the further it is from the figure.
-const DOUBT: f64 = 10.0;
-/// Variance that the true rate gains with each window: it changes.
-const DRIFT: f64 = 5.0;
-const FIRST_VARIANCE: f64 = 50.0;
+/// Windows in the mean. A filter that doubts what deviates follows a changed link
+/// only after seconds, up and down; half a second is smooth enough.
+const WINDOWS: usize = 3;
 
-/// A Bayesian mean over windows: those that deviate count for less, until they last.
+/// A mean over the last windows.
 #[derive(Debug)]
 pub(super) struct Acked {
     last_us: Option<i64>,
     /// Time and bytes of the window so far.
     window_us: i64,
     bytes: u64,
-    rate_bps: Option<f64>,
-    variance: f64,
+    /// The last ones, the newest first.
+    samples_bps: [f64; WINDOWS],
+    known: bool,
 }
 
 impl Acked {
     pub(super) const fn new() -> Self {
-        Self { last_us: None, window_us: 0, bytes: 0, rate_bps: None, variance: FIRST_VARIANCE }
+        Self { last_us: None, window_us: 0, bytes: 0, samples_bps: [0.0; WINDOWS], known: false }
     }
 
-    pub(super) const fn rate_bps(&self) -> Option<f64> {
-        self.rate_bps
+    pub(super) fn rate_bps(&self) -> Option<f64> {
+        self.known.then(|| self.samples_bps.iter().sum::<f64>() / WINDOWS as f64)
+    }
+
+    /// The newest window alone.
+    pub(super) fn newest_bps(&self) -> Option<f64> {
+        self.known.then_some(self.samples_bps[0])
     }
 
     pub(super) fn add(&mut self, arrival_us: i64, bytes: u32) {
@@ -43,7 +47,7 @@ impl Acked {
             return;
         }
         self.window_us += gap;
-        let window = if self.rate_bps.is_some() { WINDOW_US } else { FIRST_WINDOW_US };
+        let window = if self.known { WINDOW_US } else { FIRST_WINDOW_US };
         if self.window_us >= window {
             self.sample(self.bytes as f64 * 8e6 / self.window_us as f64);
             self.bytes = 0;
@@ -57,16 +61,13 @@ impl Acked {
     }
 
     fn sample(&mut self, sample_bps: f64) {
-        let Some(rate) = self.rate_bps else {
-            self.rate_bps = Some(sample_bps);
-            return;
-        };
-        let doubt = DOUBT * (rate - sample_bps).abs() / rate.max(1.0);
-        let sample_variance = (doubt * doubt).max(1e-6);
-        let variance = self.variance + DRIFT;
-        let sum = sample_variance + variance;
-        self.rate_bps = Some((sample_variance * rate + variance * sample_bps) / sum);
-        self.variance = sample_variance * variance / sum;
+        if self.known {
+            self.samples_bps.rotate_right(1);
+            self.samples_bps[0] = sample_bps;
+        } else {
+            self.known = true;
+            self.samples_bps = [sample_bps; WINDOWS];
+        }
     }
 }
 

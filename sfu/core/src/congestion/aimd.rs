@@ -5,10 +5,9 @@ use super::trend::Usage;
 
 /// What remains of the arriving rate after overuse.
 const BACKOFF: f64 = 0.85;
-/// What remains while the queue is long: it drains at half the link's speed.
-const DRAIN: f64 = 0.5;
-/// A queue that long is drained, not only kept from growing.
-const LONG_QUEUE_US: i64 = 250_000;
+/// A queue longer than this is drained, not only kept from growing: then this
+/// remains, and less when it is longer still. A second of delay ends a talk.
+const DRAINS: [(i64, f64); 2] = [(600_000, 0.25), (200_000, 0.5)];
 /// Growth per second while the link's capacity is not near.
 const GROWTH: f64 = 1.08;
 /// The estimate stays below this multiple of what arrives: more was never seen to fit.
@@ -84,11 +83,26 @@ enum State {
 pub(super) struct Evidence {
     pub(super) usage: Usage,
     pub(super) acked_bps: Option<f64>,
+    pub(super) sent_bps: f64,
     pub(super) rtt_us: i64,
     /// How long packets wait on the way.
     pub(super) queue_us: i64,
     /// Much less is sent than the estimate allows.
     pub(super) application_limited: bool,
+}
+
+impl Evidence {
+    /// What to keep of the arriving rate to empty a long queue, if it is our own.
+    /// It is when less arrives than is sent, or more, as it empties. When as much
+    /// arrives as is sent, others keep it long, and to yield would only starve us.
+    fn drain(&self) -> Option<f64> {
+        let acked = self.acked_bps?;
+        if acked < 1.15 * self.sent_bps && acked > 0.85 * self.sent_bps {
+            return None;
+        }
+        let (_, keep) = DRAINS.iter().find(|(queue_us, _)| self.queue_us > *queue_us)?;
+        Some(*keep)
+    }
 }
 
 #[derive(Debug)]
@@ -170,7 +184,7 @@ impl Aimd {
         if !self.may_decrease(now_us, evidence.rtt_us) && acked >= self.rate_bps / 2.0 {
             return false;
         }
-        let keep = if evidence.queue_us > LONG_QUEUE_US { DRAIN } else { BACKOFF };
+        let keep = evidence.drain().unwrap_or(BACKOFF);
         let mut next = keep * acked;
         if next > self.rate_bps {
             next = self.capacity.mean_bps.map_or(self.rate_bps, |mean| keep * mean);
@@ -205,6 +219,7 @@ mod tests {
         Evidence {
             usage,
             acked_bps: Some(acked_bps),
+            sent_bps: acked_bps,
             rtt_us: 50_000,
             queue_us: 0,
             application_limited: false,
@@ -250,7 +265,7 @@ mod tests {
     #[test]
     fn a_long_queue_is_drained() {
         let mut aimd = Aimd::new(1e6);
-        let long = Evidence { queue_us: 600_000, ..evidence(Usage::Over, 0.9e6) };
+        let long = Evidence { queue_us: 500_000, sent_bps: 2e6, ..evidence(Usage::Over, 0.9e6) };
         aimd.update(1_000, long);
         assert!(aimd.rate_bps() <= 0.46e6, "{}", aimd.rate_bps());
     }

@@ -26,19 +26,25 @@ const AGEING: f64 = 0.9;
 const HARMLESS: f64 = 0.02;
 /// Loss that much above what is usual here is answered at once, before it can be
 /// told whose fault it is; the lower rate then tells.
-const ALARMING: f64 = 0.08;
+const ALARMING: f64 = 0.06;
 /// What remains at an alarm of the rate that arrived.
 const ALARM_BACKOFF: f64 = 0.9;
 /// Time between two such answers.
 const ALARM_INTERVAL_US: u64 = 3_000_000;
 /// A bound has to leave less than this part of the error that none leaves.
 const CLEARLY: f64 = 0.6;
+/// Leaving less than this part is a reason not to call the loss usual.
+const PERHAPS: f64 = 0.9;
 /// Candidates, as multiples of the rate that is in question.
 const CANDIDATES: [f64; 8] = [0.5, 0.65, 0.8, 0.9, 0.95, 1.0, 1.05, 1.15];
+/// Part of the bound to stay at while more than usual is lost.
+const BELOW: f64 = 0.95;
 /// Growth of the bound with each window that does not speak against it.
 const GROWTH: f64 = 1.06;
 /// The usual loss is learnt over about this many windows.
 const LEARNING: f64 = 0.1;
+/// Rates that differ by this factor tell usual loss from congestion.
+const CONTRAST: f64 = 1.15;
 /// More than this is an outage, not a property of the link.
 const MAX_USUAL: f64 = 0.4;
 
@@ -161,12 +167,16 @@ impl Loss {
         }
         let unbounded = self.explain(None);
         let limit = self.bound_bps.unwrap_or(rate_bps).min(rate_bps);
-        if let Some((bound, explanation)) = self.best(window.rate_bps.min(limit))
-            && explanation.error < CLEARLY * unbounded.error
-        {
-            self.learn(explanation.usual);
+        let (bound, bounded) = self.best(window.rate_bps.min(limit));
+        if bounded.error < CLEARLY * unbounded.error {
+            if self.has_contrast() {
+                self.learn(bounded.usual);
+            }
+            // Below what fits the loss ends, and shows that the bound was right.
+            let excess = window.loss > bounded.usual + HARMLESS;
+            let next = if excess { BELOW * bound } else { bound };
             let floor = acked_bps.unwrap_or(bound) * 0.5;
-            self.bound_bps = Some(bound.max(floor).min(limit));
+            self.bound_bps = Some(next.max(floor).min(limit));
             return;
         }
         if self.is_alarming() && self.may_alarm(now_us) {
@@ -175,8 +185,21 @@ impl Loss {
             self.bound_bps = Some(ALARM_BACKOFF * arriving);
             return;
         }
-        self.learn(unbounded.usual);
+        // Only different rates can tell what is usual from what is too much.
+        let better = bounded.error < PERHAPS * unbounded.error;
+        let usual = if better { bounded.usual } else { unbounded.usual };
+        if self.has_contrast() || usual < self.usual {
+            self.learn(usual);
+        }
         self.release(rate_bps);
+    }
+
+    /// Whether the windows were sent at rates that differ.
+    fn has_contrast(&self) -> bool {
+        let rates = self.windows[..self.seen.min(WINDOWS)].iter().map(|window| window.rate_bps);
+        let (least, most) = rates
+            .fold((f64::MAX, 0.0_f64), |(least, most), rate| (least.min(rate), most.max(rate)));
+        most > CONTRAST * least
     }
 
     fn learn(&mut self, usual: f64) {
@@ -194,12 +217,13 @@ impl Loss {
     }
 
     /// The candidate that explains the windows best, the higher one if in doubt.
-    fn best(&self, rate_bps: f64) -> Option<(f64, Explanation)> {
+    fn best(&self, rate_bps: f64) -> (f64, Explanation) {
         CANDIDATES
             .iter()
             .rev()
             .map(|factor| (factor * rate_bps, self.explain(Some(factor * rate_bps))))
             .min_by(|(_, one), (_, other)| one.error.total_cmp(&other.error))
+            .expect("there are candidates")
     }
 
     /// The best `p` for a bound, and the weighted squared error that remains.
@@ -246,20 +270,17 @@ mod tests {
         loses: impl Fn(u64) -> bool,
     ) {
         let packets = (rate_bps / 8_000.0) as u64;
-        let mut arrived = 0.0;
         for packet in 0..packets {
             let sent_us = second * 1_000_000 + packet * 1_000_000 / packets;
             if loses(packet + second * 7) {
                 loss.lost(sent_us, 1_000);
             } else {
                 loss.received(sent_us, 1_000, false);
-                arrived += 8_000.0;
             }
             if packet % 10 == 0 {
-                loss.update(sent_us, allowed_bps, Some(rate_bps));
+                loss.update(sent_us, allowed_bps, Some(0.9 * rate_bps));
             }
         }
-        assert!(arrived > 0.0);
     }
 
     #[test]

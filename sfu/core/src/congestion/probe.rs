@@ -35,7 +35,11 @@ const BEYOND_DESIRED: f64 = 1.1;
 const SATISFIED: f64 = 0.98;
 /// Wait after the first failure; it doubles with each further one.
 const FIRST_INTERVAL_US: u64 = 1_000_000;
-const MAX_INTERVAL_US: u64 = 8_000_000;
+const MAX_INTERVAL_US: u64 = 5_000_000;
+/// Wait after overuse, and the shorter one while a large fall may soon be over.
+const FULL_INTERVAL_US: u64 = 5_000_000;
+const HOPE_INTERVAL_US: u64 = 1_000_000;
+const HOPES: u32 = 3;
 /// A wish for more is not probed for more often.
 const WISH_INTERVAL_US: u64 = 500_000;
 
@@ -95,6 +99,8 @@ pub(super) struct Prober {
     started: bool,
     next_us: u64,
     interval_us: u64,
+    /// Probes left of those that follow a large fall.
+    hopes: u32,
 }
 
 impl Prober {
@@ -105,6 +111,7 @@ impl Prober {
             started: false,
             next_us: 0,
             interval_us: FIRST_INTERVAL_US,
+            hopes: 0,
         }
     }
 
@@ -134,6 +141,7 @@ impl Prober {
         let factor = if self.started { FACTOR } else { FIRST_FACTOR };
         let rate_bps = (factor * estimate_bps).min(BEYOND_DESIRED * wanted_bps);
         self.started = true;
+        self.hopes = self.hopes.saturating_sub(1);
         self.id = self.id.checked_add(1).unwrap_or(1);
         self.phase = Phase::Sending(Cluster {
             rate_bps,
@@ -150,10 +158,19 @@ impl Prober {
         self.next_us = self.next_us.max(until_us);
     }
 
-    /// The estimate fell far: it is worth asking soon whether that was all.
+    /// The link is full at the estimate: there is nothing to find out for a while.
+    /// Probes would only disturb those who share it. After a large fall the question
+    /// is another one: whether that was all.
+    pub(super) fn on_overuse(&mut self, now_us: u64) {
+        let wait = if self.hopes > 0 { HOPE_INTERVAL_US } else { FULL_INTERVAL_US };
+        self.next_us = self.next_us.max(now_us + wait);
+    }
+
+    /// The estimate fell far.
     pub(super) const fn hope(&mut self, now_us: u64) {
+        self.hopes = HOPES;
         self.interval_us = FIRST_INTERVAL_US;
-        self.next_us = now_us + FIRST_INTERVAL_US;
+        self.next_us = now_us + HOPE_INTERVAL_US;
     }
 
     /// More is desired than before.
@@ -382,7 +399,7 @@ mod tests {
     fn a_full_link_shows_its_rate_and_is_left_alone_for_longer_each_time() {
         let mut prober = Prober::new();
         let mut now_us = 0;
-        for wait in [1, 2, 4, 8, 8] {
+        for wait in [1, 2, 4, 5, 5] {
             prober.start(now_us, 900e3, 5e6);
             assert!(matches!(prober.phase, Phase::Sending(_)));
             let found = run(&mut prober, now_us, 1e6).expect("all arrived");

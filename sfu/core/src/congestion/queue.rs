@@ -6,6 +6,11 @@ const EPOCH_US: u64 = 10_000_000;
 /// A step down of more than this is a clock that was set.
 const CLOCK_JUMP_US: i64 = 3_000_000;
 
+/// A rise of the wait from one report to the next that counts.
+const RISE_US: i64 = 20_000;
+/// And the wait from which on it is a queue.
+const FULL_US: i64 = 80_000;
+
 /// Both clocks have their own origin, so only differences mean anything.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -15,16 +20,25 @@ pub(super) struct Queue {
     /// Smallest delay in the feedback that is being read.
     least: Option<i64>,
     wait_us: i64,
+    /// Rises in a row.
+    rises: u32,
 }
 
 impl Queue {
     pub(super) const fn new() -> Self {
-        Self { epoch_start_us: 0, earlier: None, current: None, least: None, wait_us: 0 }
+        Self { epoch_start_us: 0, earlier: None, current: None, least: None, wait_us: 0, rises: 0 }
     }
 
     /// Microseconds that the least delayed packet of the last feedback waited.
     pub(super) const fn wait_us(&self) -> i64 {
         self.wait_us
+    }
+
+    /// Whether the queue grows so fast that there is no need of statistics: a link
+    /// that lost most of its rate. One long step is another route, and the least
+    /// delayed packet of a report knows nothing of jitter.
+    pub(super) const fn is_filling(&self) -> bool {
+        self.rises >= 2 && self.wait_us > FULL_US
     }
 
     pub(super) fn add(&mut self, sent_us: u64, arrival_us: i64) {
@@ -43,7 +57,10 @@ impl Queue {
             self.earlier = self.current.take();
         }
         self.current = Some(self.current.map_or(least, |known| known.min(least)));
-        self.wait_us = least.saturating_sub(self.base().unwrap_or(least));
+        let wait_us = least.saturating_sub(self.base().unwrap_or(least));
+        let rises = wait_us.saturating_sub(self.wait_us) > RISE_US;
+        self.rises = if rises { self.rises + 1 } else { 0 };
+        self.wait_us = wait_us;
     }
 
     fn base(&self) -> Option<i64> {
