@@ -206,3 +206,6 @@ fn copied<'a>(bytes: &[u8], buffer: &'a mut [u8]) -> &'a [u8] {
     copy.copy_from_slice(bytes);
     copy
 }
+
+#[cfg(test)]
+mod tests;

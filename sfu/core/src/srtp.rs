@@ -7,7 +7,11 @@
 
 mod cipher;
 mod derive;
+#[cfg(test)]
+mod known_answers;
 mod opener;
+#[cfg(test)]
+mod properties;
 mod sealer;
 mod window;
 

@@ -189,7 +189,7 @@ impl Counter {
     }
 
     /// Encrypts and decrypts.
-    fn apply(&self, ssrc: u32, index: u64, payload: &mut [u8]) -> Option<()> {
+    pub(super) fn apply(&self, ssrc: u32, index: u64, payload: &mut [u8]) -> Option<()> {
         let position = u128::from(ssrc) << 64 | u128::from(index & INDEX_MASK) << 16;
         let mut iv = position.to_be_bytes();
         for (byte, salt) in iv.iter_mut().zip(&self.salt) {

@@ -32,7 +32,7 @@ impl Direction {
     }
 }
 
-struct Master {
+pub(super) struct Master {
     profile: Profile,
     key: EncryptingKey,
     /// 112 bits; a salt of 96 bits stands in front of 16 zeros (RFC 7714 section 11).
@@ -40,7 +40,7 @@ struct Master {
 }
 
 impl Master {
-    fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Option<Self> {
+    pub(super) fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Option<Self> {
         if key.len() != profile.key_bytes() || salt.len() != profile.salt_bytes() {
             return None;
         }
@@ -53,6 +53,15 @@ impl Master {
         let mut padded = [0; 14];
         padded[..salt.len()].copy_from_slice(salt);
         Some(Self { profile, key, salt: padded })
+    }
+
+    #[cfg(test)]
+    pub(super) fn rtp_keys(&self) -> Option<([u8; 16], [u8; 14], [u8; 20])> {
+        Some((
+            self.derive(Label::RtpEncryption)?,
+            self.derive(Label::RtpSalt)?,
+            self.derive(Label::RtpAuthentication)?,
+        ))
     }
 
     fn cipher(&self, [encryption, authentication, salt]: [Label; 3]) -> Option<Cipher> {

@@ -333,3 +333,145 @@ impl Form {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn elements(form: Form, block: &[u8]) -> Vec<(u8, &[u8])> {
+        Elements::new(form, block).collect()
+    }
+
+    fn full_map(mixed: bool) -> ExtensionMap {
+        let mut map = ExtensionMap::new(mixed);
+        for (index, (extension, uri)) in Extension::ALL.into_iter().enumerate() {
+            assert_eq!(extension as usize, index, "in the order of the enumeration");
+            assert_eq!(Extension::from_uri(uri), Some(extension));
+            assert_eq!(extension.uri(), uri);
+            map.set(extension, index as u8 + 1);
+        }
+        map
+    }
+
+    #[test]
+    fn elements_of_both_forms() {
+        let block = [0x11, 1, 2, 0, 0x20, 3, 0xf0, 9];
+        assert_eq!(elements(Form::OneByte, &block), [(1, &[1, 2][..]), (2, &[3])]);
+        let block = [1, 2, 7, 8, 0, 200, 0, 15, 1, 9];
+        assert_eq!(elements(Form::TwoByte, &block), [(1, &[7, 8][..]), (200, &[]), (15, &[9])]);
+    }
+
+    #[test]
+    fn an_element_beyond_the_block_ends_it() {
+        assert_eq!(elements(Form::OneByte, &[0x10, 1, 0x21, 2]), [(1, &[1][..])]);
+        assert_eq!(elements(Form::TwoByte, &[1, 1, 1, 2, 5, 0]), [(1, &[1][..])]);
+    }
+
+    #[test]
+    fn an_id_means_one_extension() {
+        let mut map = ExtensionMap::new(false);
+        map.set(Extension::Mid, 4);
+        map.set(Extension::Rid, 4);
+        map.set(Extension::AudioLevel, 0);
+        map.set(Extension::AbsSendTime, 15);
+        assert_eq!(map.id(Extension::Mid), None);
+        assert_eq!(map.id(Extension::Rid), Some(4));
+        assert_eq!(map.id(Extension::AudioLevel), None);
+        assert_eq!(map.id(Extension::AbsSendTime), None);
+        let read = map.read(Elements::new(Form::OneByte, &[0x40, b'h']));
+        assert_eq!(read, Extensions { rid: Some(b"h"), ..Extensions::default() });
+    }
+
+    #[test]
+    fn a_long_value_takes_the_two_byte_form_where_that_is_allowed() {
+        let long = [7; 17];
+        let values = Extensions {
+            dependency_descriptor: Some(&long),
+            audio_level: Some(AudioLevel { voice: true, below_full_scale_db: 3 }),
+            ..Extensions::default()
+        };
+        let mut buffer = [0; 64];
+        let written = full_map(true).write(&values, &mut buffer);
+        assert_eq!(written, Some(4 + 24), "19 and 3 bytes, aligned");
+        assert_eq!(buffer[..4], [0x10, 0, 0, 6]);
+        let written = full_map(false).write(&values, &mut buffer);
+        assert_eq!(written, Some(8), "left out");
+        assert_eq!(buffer[..8], [0xbe, 0xde, 0, 1, 0x60, 0x83, 0, 0]);
+    }
+
+    #[test]
+    fn without_values_there_is_no_block() {
+        assert_eq!(full_map(true).write(&Extensions::default(), &mut []), Some(0));
+        let values = Extensions { mid: Some(b"0"), ..Extensions::default() };
+        assert_eq!(ExtensionMap::new(true).write(&values, &mut []), Some(0), "no id");
+        assert_eq!(full_map(true).write(&values, &mut [0; 7]), None, "no room");
+    }
+
+    prop_compose! {
+        fn texts()(
+            mid in prop::option::of(prop::collection::vec(any::<u8>(), 1..=16)),
+            rid in prop::option::of(prop::collection::vec(any::<u8>(), 1..=16)),
+            descriptor in prop::option::of(prop::collection::vec(any::<u8>(), 1..=255)),
+            capture in prop::option::of(prop_oneof![
+                prop::collection::vec(any::<u8>(), 8),
+                prop::collection::vec(any::<u8>(), 16),
+            ]),
+        ) -> [Option<Vec<u8>>; 4] {
+            [mid, rid, descriptor, capture]
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            [mid, rid, descriptor, capture] in texts(),
+            transport_sequence in any::<Option<u16>>(),
+            abs_send_time in prop::option::of(0..1_u32 << 24),
+            level in any::<Option<u8>>(),
+            video_orientation in any::<Option<u8>>(),
+            playout_delay in any::<Option<[u8; 3]>>(),
+            shift in 0..230_u8,
+        ) {
+            let mut map = ExtensionMap::new(true);
+            for (extension, _) in Extension::ALL {
+                // Around 15, which is no id.
+                let id = extension as u8 + 1 + shift;
+                map.set(extension, if id >= 15 { id + 1 } else { id });
+            }
+            let values = Extensions {
+                mid: mid.as_deref(),
+                rid: rid.as_deref(),
+                repaired_rid: rid.as_deref(),
+                transport_sequence,
+                abs_send_time,
+                audio_level: level.map(AudioLevel::from_byte),
+                video_orientation,
+                dependency_descriptor: descriptor.as_deref(),
+                playout_delay,
+                abs_capture_time: capture.as_deref(),
+            };
+            let mut buffer = [0; 512];
+            let written = map.write(&values, &mut buffer).expect("enough room");
+            prop_assert_eq!(written % 4, 0);
+            let Some((head, block)) = buffer[..written].split_at_checked(4) else {
+                prop_assert_eq!(values, Extensions::default());
+                return Ok(());
+            };
+            prop_assert_eq!(usize::from(head[3]) * 4, block.len());
+            let form = Form::of_profile(u16::from_be_bytes([head[0], head[1]]));
+            let form = form.expect("a form of RFC 8285");
+            prop_assert_eq!(map.read(Elements::new(form, block)), values);
+        }
+
+        #[test]
+        fn any_block_is_read(
+            block in prop::collection::vec(any::<u8>(), 0..64), two in any::<bool>(),
+        ) {
+            let form = if two { Form::TwoByte } else { Form::OneByte };
+            let values = full_map(true).read(Elements::new(form, &block));
+            prop_assert!(values.abs_send_time.is_none_or(|time| time < 1 << 24));
+        }
+    }
+}

@@ -312,3 +312,6 @@ impl Iterator for FullIntraRequests<'_> {
         Some((ssrc, number))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,140 @@ pub(crate) fn write_padding(buffer: &mut [u8]) -> Option<()> {
     *buffer.last_mut()? = count;
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::extensions::Extension;
+
+    #[test]
+    fn reads_every_field() {
+        let packet = [
+            0xb2,
+            0x80 | 96,
+            0x12,
+            0x34,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+            0,
+            2, // fixed part
+            0,
+            0,
+            0,
+            3,
+            0,
+            0,
+            0,
+            4, // two contributing sources
+            0xbe,
+            0xde,
+            0,
+            1,
+            0x10,
+            b'0',
+            0,
+            0, // one extension
+            7,
+            8,
+            9,
+            0,
+            2, // payload, padding
+        ];
+        let parsed = ParsedRtp::parse(&packet).expect("a valid header");
+        let header = RtpHeader {
+            marker: true,
+            padded: true,
+            payload_type: 96,
+            sequence: 0x1234,
+            timestamp: 1,
+            ssrc: 2,
+        };
+        assert_eq!(parsed.header, header);
+        assert_eq!(parsed.header_bytes, 28);
+        assert_eq!(parsed.elements(&packet).collect::<Vec<_>>(), [(1, &b"0"[..])]);
+        assert_eq!(parsed.payload(&packet), Some(&[7, 8, 9][..]));
+    }
+
+    #[test]
+    fn bad_headers_are_refused() {
+        let mut packet = [0; 12];
+        assert_eq!(ParsedRtp::parse(&packet), None, "version 0");
+        packet[0] = 0x80;
+        assert!(ParsedRtp::parse(&packet).is_some());
+        assert_eq!(ParsedRtp::parse(&packet[..11]), None, "too short");
+        packet[0] = 0x81;
+        assert_eq!(ParsedRtp::parse(&packet), None, "a source is missing");
+        packet[0] = 0x90;
+        assert_eq!(ParsedRtp::parse(&packet), None, "the extension is missing");
+    }
+
+    #[test]
+    fn padding_longer_than_the_payload_is_refused() {
+        let padded = |end: &[u8]| {
+            let mut packet = vec![0xa0, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            packet.extend_from_slice(end);
+            let parsed = ParsedRtp::parse(&packet).expect("a valid header");
+            parsed.payload(&packet).map(<[u8]>::len)
+        };
+        assert_eq!(padded(&[]), None);
+        assert_eq!(padded(&[0]), None);
+        assert_eq!(padded(&[2]), None);
+        assert_eq!(padded(&[0, 0, 3]), Some(0), "a probe");
+        assert_eq!(padded(&[9, 0, 2]), Some(1));
+    }
+
+    #[test]
+    fn padding_counts_itself() {
+        let mut buffer = [9; 5];
+        assert_eq!(write_padding(&mut buffer), Some(()));
+        assert_eq!(buffer, [0, 0, 0, 0, 5]);
+        assert_eq!(write_padding(&mut []), None);
+        assert_eq!(write_padding(&mut [0; 256]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            marker in any::<bool>(), payload_type in 0..128_u8, sequence in any::<u16>(),
+            timestamp in any::<u32>(), ssrc in any::<u32>(),
+            transport_sequence in any::<Option<u16>>(), room in 0..40_usize,
+        ) {
+            let header =
+                RtpHeader { marker, padded: false, payload_type, sequence, timestamp, ssrc };
+            let mut map = ExtensionMap::new(false);
+            map.set(Extension::TransportSequence, 3);
+            let values = Extensions { transport_sequence, ..Extensions::default() };
+            let needed = if transport_sequence.is_some() { 20 } else { 12 };
+            let mut buffer = vec![0; room];
+            let written = header.write(&map, &values, &mut buffer);
+            prop_assert_eq!(written, (room >= needed).then_some(needed));
+            if let Some(written) = written {
+                let parsed = ParsedRtp::parse(&buffer[..written]).expect("what we wrote");
+                prop_assert_eq!(parsed.header, header);
+                prop_assert_eq!(parsed.header_bytes, written);
+                prop_assert_eq!(map.read(parsed.elements(&buffer)), values);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_or_refused(
+            mut packet in prop::collection::vec(any::<u8>(), 0..80), version in any::<bool>(),
+        ) {
+            if let Some(first) = packet.first_mut().filter(|_| version) {
+                *first = *first & 0x3f | 0x80;
+            }
+            if let Some(parsed) = ParsedRtp::parse(&packet) {
+                prop_assert!(parsed.header_bytes <= packet.len());
+                prop_assert!(parsed.elements(&packet).count() <= packet.len());
+                let payload = parsed.payload(&packet).unwrap_or_default();
+                prop_assert!(payload.len() <= packet.len() - parsed.header_bytes);
+            }
+        }
+    }
+}

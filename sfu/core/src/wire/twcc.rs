@@ -231,3 +231,6 @@ impl Iterator for Arrivals<'_> {
         Some(Arrival { sequence, at_us: delta.map(|_| self.ticks * TICK_US) })
     }
 }
+
+#[cfg(test)]
+mod tests;
