@@ -269,6 +269,10 @@ payloads! {
         /// Freezes of remote video since the last report.
         #[serde(default)]
         pub freezes: Option<u32>,
+        /// Share of received audio that the decoder had to make up, 0 to 100: what loss
+        /// is left after retransmission, redundancy and late arrivals.
+        #[serde(default)]
+        pub concealed_percent: Option<f32>,
         /// Mean delay of received audio in the receiver's jitter buffer.
         #[serde(default)]
         pub jitter_buffer_ms: Option<f32>,
@@ -456,6 +460,26 @@ payloads! {
         pub receiver: Option<PersonId>,
         pub fault: MediaFault,
         pub over: bool,
+    }
+}
+
+impl CallReport {
+    /// A report that says nothing yet.
+    pub const fn of(call: CallId) -> Self {
+        Self {
+            call,
+            first_frame_ms: None,
+            loss_percent: None,
+            rtt_ms: None,
+            jitter_ms: None,
+            freezes: None,
+            concealed_percent: None,
+            jitter_buffer_ms: None,
+            estimate_bps: None,
+            path: None,
+            tracks: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 }
 

@@ -350,6 +350,16 @@ impl MediaState {
         }
     }
 
+    /// What is in this one alone.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self {
+            microphone: self.microphone && !other.microphone,
+            camera: self.camera && !other.camera,
+            screen: self.screen && !other.screen,
+        }
+    }
+
     pub const fn has(self, source: TrackSource) -> bool {
         match source {
             TrackSource::Microphone => self.microphone,
@@ -371,8 +381,8 @@ pub struct CallView {
     pub state: CallState,
     pub caller: CallParty,
     pub callee: CallParty,
-    /// Who else was invited, in the order of the invitations. Hidden listeners are in
-    /// nobody's view.
+    /// Who else was invited, in the order of the invitations. A hidden listener
+    /// is in nobody's view but their own.
     #[serde(default)]
     pub guests: Vec<CallGuest>,
     pub created_at: TimestampMs,

@@ -76,6 +76,17 @@ pub struct CallConfig {
     pub owner_lost_s: u64,
     /// Open calls this process may drive.
     pub max_calls: usize,
+    /// People who may be invited into one call, beside its two sides. The relay must
+    /// take as many participants in a room.
+    pub max_guests: usize,
+    /// Supervisors may listen to running calls, unseen by the participants and in the
+    /// audit log. Off where the law or the clinic forbids it.
+    pub listen_in: bool,
+    /// Data messages (a raised hand, a pointer) one participant may send per second on
+    /// average...
+    pub data_per_second: u32,
+    /// ...and at once.
+    pub data_burst: u32,
 }
 
 /// An `RTCIceServer` with fixed credentials.
@@ -128,6 +139,10 @@ impl Default for CallConfig {
             beat_s: 5,
             owner_lost_s: 20,
             max_calls: 2000,
+            max_guests: 8,
+            listen_in: true,
+            data_per_second: 10,
+            data_burst: 20,
         }
     }
 }
@@ -193,6 +208,16 @@ beat_s = 5
 owner_lost_s = 20
 # Open calls this process may drive.
 max_calls = 2000
+# People who may be invited into one call, beside its two sides. The relay must take
+# as many participants in a room.
+max_guests = 8
+# Supervisors may listen to running calls, unseen by the participants and in the audit
+# log. Turn it off where the law or the clinic forbids it.
+listen_in = true
+# Data messages (a raised hand, a pointer) one participant may send per second on
+# average, and at once.
+data_per_second = 10
+data_burst = 20
 "#;
 
     pub(crate) const fn request_timeout(&self) -> Duration {

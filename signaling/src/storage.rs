@@ -1,6 +1,7 @@
 //! SQL of the gateway: reads for the hello, and the rows of calls.
 
 pub(crate) mod calls;
+pub(crate) mod guests;
 pub(crate) mod people;
 
 /// Why the database did not do it.

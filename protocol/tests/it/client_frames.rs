@@ -57,6 +57,7 @@ fn examples() -> Vec<ClientFrame> {
             rtt_ms: Some(32.0),
             jitter_ms: None,
             freezes: Some(0),
+            concealed_percent: Some(0.25),
             jitter_buffer_ms: Some(60.0),
             estimate_bps: Some(1_200_000),
             path: Some(MediaPath::TurnTls),

@@ -5,7 +5,7 @@
 //! slow relay delays no hang-up. The inbox is bounded; what does not fit is
 //! refused as unavailable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +13,15 @@ use futures::FutureExt;
 use housecall_platform::bus::{Bus, Delivery, Subscription};
 use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{
-    Answer, CallCommand, CallReply, CallRequest, PersonEvent, Refusal, SfuEvent, SfuReply,
-    SfuRequest, subject,
+    Answer, CallCommand, CallReply, CallRequest, PersonEvent, Refusal, SfuEvent, subject,
 };
-use housecall_protocol::domain::EndReason;
-use housecall_protocol::media::ParticipantRole;
+use housecall_protocol::domain::{CallParty, EndReason};
 use housecall_protocol::{ConnectionId, NodeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::machine::{CallMachine, Effect, Input, RelayStep, Side, Ticket};
-use super::{finish, not_found};
+use super::machine::{CallMachine, Effect, Input, RelayStep, Seek, Ticket};
+use super::{finish, relay, seek};
 use crate::gateway::{Gateway, log_malformed};
 use crate::lane::Lane;
 use crate::storage::calls;
@@ -36,7 +34,7 @@ const RELAY_BOUND: usize = 64;
 /// What reaches a call's task.
 pub(super) enum Message {
     Request {
-        request: CallRequest,
+        request: Box<CallRequest>,
         responder: Responder,
     },
     /// The caller's connection ended while the call was being started.
@@ -70,10 +68,11 @@ impl Responder {
 }
 
 /// What came of a request to the relay, or of a row that was written.
-enum Done {
+pub(super) enum Done {
     Nothing,
     Answered { ticket: Ticket, answer: Answer<CallReply> },
-    JoinFailed { side: Side, connection: ConnectionId, ticket: Ticket, refusal: Refusal },
+    JoinFailed { person: PersonId, connection: ConnectionId, ticket: Ticket, refusal: Refusal },
+    Found { ticket: Ticket, found: Answer<CallParty> },
 }
 
 /// See the module.
@@ -86,6 +85,8 @@ pub(super) struct CallActor {
     steps: Lane<Done>,
     rows: Lane<Done>,
     responders: HashMap<Ticket, Responder>,
+    /// Requests that are answered by the call beside the relay's answer.
+    listens: HashSet<(Ticket, PersonId)>,
     tickets: u64,
 }
 
@@ -106,6 +107,7 @@ impl CallActor {
             steps: Lane::new(RELAY_BOUND),
             rows: Lane::new(RELAY_BOUND),
             responders: HashMap::new(),
+            listens: HashSet::new(),
             tickets: 0,
         }
     }
@@ -151,22 +153,22 @@ impl CallActor {
             Message::EndedElsewhere => return self.input(Input::Abort).await,
             Message::CallerGone { connection } => {
                 let ticket = self.ticket(Responder::Nobody);
-                let (side, command) = (Side::Caller, CallCommand::Disconnected);
-                return self.input(Input::Command { side, connection, ticket, command }).await;
+                let person = self.machine.view().caller.person;
+                let command = CallCommand::Disconnected;
+                return self.input(Input::Command { person, connection, ticket, command }).await;
             }
             Message::Request { request, responder } => (request, responder),
         };
-        let Some(side) = self.machine.side_of(request.actor.person) else {
-            return responder.respond(&self.gateway.context.bus, Err(not_found())).await;
-        };
+        let person = request.actor.person;
         if let CallCommand::Report(report) = &request.command
             && let Some(first_frame_ms) = report.first_frame_ms
+            && self.machine.place_of(person).is_some()
         {
             self.gateway.metrics.first_frame.observe(f64::from(first_frame_ms) / 1000.0);
         }
         let ticket = self.ticket(responder);
-        let CallRequest { connection, command, .. } = request;
-        self.input(Input::Command { side, connection, ticket, command }).await;
+        let CallRequest { connection, command, .. } = *request;
+        self.input(Input::Command { person, connection, ticket, command }).await;
     }
 
     fn ticket(&mut self, responder: Responder) -> Ticket {
@@ -180,10 +182,11 @@ impl CallActor {
         match done {
             Done::Nothing => {}
             Done::Answered { ticket, answer } => self.reply(ticket, answer).await,
-            Done::JoinFailed { side, connection, ticket, refusal } => {
+            Done::JoinFailed { person, connection, ticket, refusal } => {
                 self.reply(ticket, Err(refusal)).await;
-                self.input(Input::JoinFailed { side, connection }).await;
+                self.input(Input::JoinFailed { person, connection }).await;
             }
+            Done::Found { ticket, found } => self.input(Input::Found { ticket, found }).await,
         }
     }
 
@@ -198,10 +201,12 @@ impl CallActor {
             Effect::Reply { ticket, reply } => self.reply(ticket, reply).await,
             Effect::Notify { to, frame } => {
                 let event = PersonEvent::Frame(frame);
-                let subject = subject::person_event(self.person(to));
-                self.gateway.publish(&subject, &event).await;
+                self.gateway.publish(&subject::person_event(to), &event).await;
             }
             Effect::Relay(step) => self.ask_relay(step).await,
+            Effect::Seek { ticket, seek } => self.seek(ticket, seek).await,
+            // Freed first, told second: whoever hears of it may start a new call.
+            Effect::Left { person } => seek::free(&self.gateway, self.machine.id(), person).await,
             Effect::Accepted { rang } => {
                 self.gateway.metrics.call_ring.observe(rang.as_secs_f64());
                 let work = record_accept(Arc::clone(&self.gateway), self.machine.id()).boxed();
@@ -210,16 +215,37 @@ impl CallActor {
             }
             Effect::Flowing { joined_in } => {
                 self.gateway.metrics.call_join.observe(joined_in.as_secs_f64());
+                // Lists show that the call runs.
+                finish::changed(&self.gateway, self.machine.view().subject).await;
             }
+            Effect::Judged(sample) => self.gateway.metrics.judged(sample),
+            Effect::Stuck { source, fault } => self.gateway.metrics.stuck(source, fault),
             Effect::End { reason, talked } => self.end(reason, talked).await,
         }
     }
 
-    fn person(&self, side: Side) -> PersonId {
-        self.machine.party(side).who.person
+    async fn seek(&mut self, ticket: Ticket, seek: Seek) {
+        if let Seek::Listener { person } = seek {
+            self.listens.insert((ticket, person));
+        }
+        let work = seek::find(Arc::clone(&self.gateway), self.machine.id(), ticket, seek);
+        if self.rows.push(work.boxed()).is_err() {
+            let found = Err(super::overloaded());
+            Box::pin(self.input(Input::Found { ticket, found })).await;
+        }
     }
 
     async fn reply(&mut self, ticket: Ticket, answer: Answer<CallReply>) {
+        let listens = self.listens.iter().find(|(listens, _)| *listens == ticket).copied();
+        let answer = match (listens, answer) {
+            (Some((_, person)), Ok(CallReply::Answer { sdp })) => {
+                Ok(CallReply::Joined { view: Box::new(self.machine.view_for(person)), sdp })
+            }
+            (_, answer) => answer,
+        };
+        if let Some(listens) = listens {
+            self.listens.remove(&listens);
+        }
         if let Some(responder) = self.responders.remove(&ticket) {
             responder.respond(&self.gateway.context.bus, answer).await;
         }
@@ -228,15 +254,13 @@ impl CallActor {
     async fn ask_relay(&mut self, step: RelayStep) {
         let ticket = match &step {
             RelayStep::Join { ticket, .. } | RelayStep::Offer { ticket, .. } => Some(*ticket),
-            RelayStep::SetMedia { .. } | RelayStep::StartForwarding => None,
+            RelayStep::SetMedia { .. }
+            | RelayStep::SetAllowed { .. }
+            | RelayStep::SetTiles { .. }
+            | RelayStep::Leave { .. }
+            | RelayStep::StartForwarding => None,
         };
-        let work = relay_step(
-            Arc::clone(&self.gateway),
-            self.machine.id(),
-            self.relay,
-            [Side::Caller, Side::Callee].map(|side| self.person(side)),
-            step,
-        );
+        let work = relay::step(Arc::clone(&self.gateway), self.machine.id(), self.relay, step);
         if self.steps.push(work.boxed()).is_err()
             && let Some(ticket) = ticket
         {
@@ -251,7 +275,7 @@ impl CallActor {
             self.rows.next().await;
         }
         let call = self.machine.id();
-        let quality = self.machine.quality().to_json();
+        let quality = self.machine.quality().summaries();
         let finished = finish::record(&self.gateway, call, reason, &quality, talked).await;
         tracing::info!(%call, reason = reason.as_str(), "call ended");
         if let Some(talked) = talked {
@@ -299,69 +323,6 @@ async fn record_accept(gateway: Arc<Gateway>, call: housecall_protocol::CallId) 
         Ok(false) => tracing::warn!(%call, "accepted, but ended in the database"),
         // The end will record it: it knows how long the talk was.
         Err(error) => tracing::error!(%call, %error, "record of an accept"),
-    }
-    Done::Nothing
-}
-
-async fn relay_step(
-    gateway: Arc<Gateway>,
-    room: housecall_protocol::CallId,
-    relay: NodeId,
-    [caller, callee]: [PersonId; 2],
-    step: RelayStep,
-) -> Done {
-    let subject = subject::sfu_request(relay);
-    let person = |side| match side {
-        Side::Caller => caller,
-        Side::Callee => callee,
-    };
-    match step {
-        RelayStep::Join { side, connection, sdp, ticket, again } => {
-            let participant = person(side);
-            if again {
-                let leave = SfuRequest::Leave { room, participant };
-                // It may have left by itself; the join decides.
-                let _ = gateway.ask::<_, SfuReply>(&subject, &leave).await;
-            }
-            let role = ParticipantRole::Member;
-            let join = SfuRequest::Join { room, participant, sdp, role };
-            match answer(gateway.ask(&subject, &join).await) {
-                Ok(reply) => Done::Answered { ticket, answer: Ok(reply) },
-                Err(refusal) => Done::JoinFailed { side, connection, ticket, refusal },
-            }
-        }
-        RelayStep::Offer { side, sdp, ticket } => {
-            let offer = SfuRequest::Offer { room, participant: person(side), sdp };
-            Done::Answered { ticket, answer: answer(gateway.ask(&subject, &offer).await) }
-        }
-        RelayStep::SetMedia { side, media } => {
-            let request = SfuRequest::SetMedia { room, participant: person(side), media };
-            log_refusal(room, gateway.ask(&subject, &request).await)
-        }
-        RelayStep::StartForwarding => {
-            let request = SfuRequest::SetForwarding { room, forwarding: true };
-            log_refusal(room, gateway.ask(&subject, &request).await)
-        }
-    }
-}
-
-fn answer(answer: Answer<SfuReply>) -> Answer<CallReply> {
-    Ok(match answer? {
-        SfuReply::Answer { sdp } => CallReply::Answer { sdp },
-        SfuReply::Done => CallReply::Done,
-    })
-}
-
-fn log_refusal(call: housecall_protocol::CallId, answer: Answer<SfuReply>) -> Done {
-    if let Err(refusal) = answer {
-        // The time-outs of the call bound what comes of it.
-        if refusal.code == ErrorCode::NotFound {
-            // The participant never joined: their offer was refused just before. Whoever
-            // sends such offers must not fill the log with errors of ours.
-            tracing::info!(%call, "the relay does not know the participant");
-        } else {
-            tracing::error!(%call, code = ?refusal.code, "relay refused");
-        }
     }
     Done::Nothing
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::actor::{CallActor, INBOX_BOUND, Message};
 use super::machine::{CallInfo, CallMachine, Party};
-use super::{finish, refuse, timing};
+use super::{finish, refuse, rules};
 use crate::gateway::Gateway;
 use crate::storage::calls::{self, Inserted, NewCall, Subject};
 
@@ -120,7 +120,7 @@ async fn ring(
     };
     let machine = CallMachine::ringing(
         Instant::now().into_std(),
-        timing(gateway),
+        rules(gateway),
         info,
         Party::new(caller),
         Party::new(callee),

@@ -62,10 +62,8 @@ async fn sweep(gateway: &Gateway) -> Result<(), StorageError> {
 /// Several gateways find the same orphan; the database lets one of them end it.
 async fn end(gateway: &Gateway, orphan: Orphan) -> Result<(), StorageError> {
     let Orphan { view, relay } = orphan;
-    let nothing = serde_json::json!({});
     let pool = &gateway.context.pool;
-    let Some(finished) = calls::finish(pool, view.id, EndReason::Failed, &nothing, None).await?
-    else {
+    let Some(finished) = calls::finish(pool, view.id, EndReason::Failed, &[], None).await? else {
         return Ok(());
     };
     tracing::warn!(call = %view.id, "ended a call whose owner is gone");

@@ -283,6 +283,7 @@ impl Desk {
                 ServerFrame::CallAnswer(housecall_protocol::client::CallAnswer { call, sdp })
             }
             CallReply::Joined { view, sdp } => {
+                self.gateway.registry.note_call(self.actor.person, call, true);
                 ServerFrame::CallStarted(CallStarted { call: *view, sdp })
             }
             CallReply::View(_) | CallReply::Done => ServerFrame::Ok(Empty {}),

@@ -8,7 +8,7 @@ use axum::extract::ws::Utf8Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
 use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
-use housecall_protocol::domain::{CallState, Message, MessageBody, PersonKind};
+use housecall_protocol::domain::{CallState, CallView, Message, MessageBody, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
 use tokio_util::sync::CancellationToken;
 
@@ -182,9 +182,15 @@ fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
 /// Remembers that a person is in a call, so that its owner is told when they leave.
 fn note_call(gateway: &Gateway, person: PersonId, frame: &ServerFrame) {
     if let ServerFrame::CallIncoming(update) | ServerFrame::CallUpdated(update) = frame {
-        let open = update.call.state != CallState::Ended;
+        // A guest's last update is of a call that goes on without them.
+        let open = update.call.state != CallState::Ended && is_in(&update.call, person);
         gateway.registry.note_call(person, update.call.id, open);
     }
+}
+
+fn is_in(call: &CallView, person: PersonId) -> bool {
+    let sides = [call.caller.person, call.callee.person];
+    sides.contains(&person) || call.guests.iter().any(|guest| guest.party.person == person)
 }
 
 fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {

@@ -4,6 +4,7 @@ mod calls;
 mod chat;
 mod client;
 mod fuzz;
+mod groups;
 mod hello;
 mod house;
 mod lifecycle;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use housecall_platform::bus::{Bus, Delivery};
 use housecall_protocol::cluster::{Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject};
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, NodeId, PersonId};
 
 /// What a relay was asked, in order, as short words: `join ID`, `forward`.
@@ -69,8 +70,16 @@ impl Relay {
 async fn answer(bus: &Bus, asked: &Mutex<Vec<String>>, delivery: &Delivery) {
     let request: SfuRequest = delivery.parse().unwrap();
     let (word, reply) = match request {
-        SfuRequest::Join { participant, sdp, .. } => {
-            (format!("join {participant}"), SfuReply::Answer { sdp: format!("answer to {sdp}") })
+        SfuRequest::Join { participant, sdp, role, .. } => {
+            let role = match role {
+                ParticipantRole::Member => "",
+                ParticipantRole::Listener => " to listen",
+                ParticipantRole::Hidden => " unseen",
+            };
+            (
+                format!("join {participant}{role}"),
+                SfuReply::Answer { sdp: format!("answer to {sdp}") },
+            )
         }
         SfuRequest::Offer { participant, sdp, .. } => {
             (format!("offer {participant}"), SfuReply::Answer { sdp: format!("answer to {sdp}") })

@@ -124,6 +124,11 @@ loss_percent: number | null, rtt_ms: number | null, jitter_ms: number | null,
  */
 freezes: number | null, 
 /**
+ * Share of received audio that the decoder had to make up, 0 to 100: what loss
+ * is left after retransmission, redundancy and late arrivals.
+ */
+concealed_percent: number | null, 
+/**
  * Mean delay of received audio in the receiver's jitter buffer.
  */
 jitter_buffer_ms: number | null, 
@@ -190,8 +195,8 @@ export type CallUpdate = { call: CallView, };
  */
 export type CallView = { id: CallId, conversation: ConversationId, subject: CallSubject, media: CallMedia, state: CallState, caller: CallParty, callee: CallParty, 
 /**
- * Who else was invited, in the order of the invitations. Hidden listeners are in
- * nobody's view.
+ * Who else was invited, in the order of the invitations. A hidden listener
+ * is in nobody's view but their own.
  */
 guests: Array<CallGuest>, created_at: TimestampMs, accepted_at: TimestampMs | null, ended: EndReason | null, };
 
