@@ -2,7 +2,9 @@
 
 mod calls;
 mod client;
+mod estimator;
 mod hostile;
+mod link;
 mod network;
 mod wishes;
 mod world;
