@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::congestion;
+
 /// Settings of one core, that is of one worker.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
@@ -24,6 +26,9 @@ pub struct CoreConfig {
     pub room_linger: Duration,
     /// Time between two quality reports of one participant.
     pub quality_interval: Duration,
+    /// How the link to each subscriber is estimated. `None`: not at all; everything is
+    /// sent as it comes.
+    pub congestion: Option<congestion::Config>,
 }
 
 /// Bounds on what clients can make the core hold.
@@ -39,6 +44,18 @@ pub struct Limits {
     pub sdp_bytes: usize,
     /// m-lines in an offer. str0m's idle cost grows with them.
     pub media_lines: usize,
+    /// SSRCs a participant may send at a time: thirteen with two simulcast tracks and
+    /// their repetitions.
+    pub ssrcs: usize,
+    /// Missing packets of one stream that are asked for at a time.
+    pub nacks: usize,
+    /// Packets that may wait for one subscriber, and their bytes: two seconds of a
+    /// slow link. Then the oldest video goes.
+    pub queue_packets: usize,
+    pub queue_bytes: usize,
+    /// Bytes kept of one video stream, to be sent again: a second of 4 Mb/s. Payloads
+    /// are shared between subscribers.
+    pub history_bytes: usize,
 }
 
 impl Default for Limits {
@@ -49,6 +66,11 @@ impl Default for Limits {
             room_participants: 50,
             sdp_bytes: 64 * 1024,
             media_lines: 12,
+            ssrcs: 32,
+            nacks: 256,
+            queue_packets: 2_048,
+            queue_bytes: 1024 * 1024,
+            history_bytes: 512 * 1024,
         }
     }
 }
@@ -64,6 +86,7 @@ impl CoreConfig {
             patience: Duration::from_secs(30),
             room_linger: Duration::from_secs(60),
             quality_interval: Duration::from_secs(3),
+            congestion: Some(congestion::Config::default()),
         }
     }
 }

@@ -4,28 +4,23 @@ use std::time::Instant;
 
 use housecall_protocol::cluster::SfuEvent;
 use housecall_protocol::domain::TrackSource;
-use str0m::format::{Codec, CodecSpec};
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::media::MediaKind;
 
 use crate::core::Core;
-use crate::keyframe::starts_keyframe;
+use crate::inbound::Source;
+use crate::media::Media;
+use crate::outbound::{Entry, Kind};
 use crate::participant::{Participant, Subscriber};
 use crate::rewrite::Incoming;
 use crate::slab::Key;
 
-/// A packet with what is the same for all subscribers.
-struct Parsed {
-    packet: RtpPacket,
-    spec: CodecSpec,
-    vp8: Option<Vp8Descriptor>,
-    starts: bool,
-}
-
 /// What became of a packet at one subscriber.
 enum Written {
-    Sent {
+    Queued {
+        /// The first one that this subscriber gets.
         first: bool,
+        /// The layer that the slot left for this packet's.
+        left: Option<usize>,
     },
     /// Until a decoder can start.
     Waits,
@@ -33,47 +28,56 @@ enum Written {
     NotConnected,
     /// The subscriber does not show it.
     Paused,
+    /// The slot is sent another layer.
+    OtherLayer,
 }
 
 impl Core {
-    /// Passes a received packet on to everybody whose slot carries its track.
-    pub(crate) fn forward(&mut self, now: Instant, key: Key, packet: RtpPacket) {
-        let Some(publisher) = self.participants.get_mut(key) else { return };
-        let Some(index) = publisher.track_of(packet.header.ssrc) else { return };
-        if !publisher.forwarding || !publisher.sends(publisher.tracks[index].source) {
-            self.counters.gated_packets += 1;
+    /// Passes a packet on to everybody whose slot carries its layer.
+    pub(crate) fn forward(&mut self, now: Instant, key: Key, media: &Media) {
+        let source = media.source;
+        let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) else {
             return;
-        }
-        let Some(parsed) = parse(publisher, packet) else { return };
-        if parsed.starts {
-            publisher.tracks[index].keyframes.settle();
+        };
+        if media.starts {
+            layer.keyframes.settle();
         }
         // Taken and put back, so that no list is copied for each packet.
-        let subscribers = std::mem::take(&mut publisher.tracks[index].subscribers);
+        let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
         for subscriber in &subscribers {
-            waits |= self.deliver(now, *subscriber, &parsed);
+            waits |= self.deliver(now, key, *subscriber, media);
         }
-        if let Some(publisher) = self.participants.get_mut(key) {
-            publisher.tracks[index].subscribers = subscribers;
+        if let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) {
+            layer.subscribers = subscribers;
         }
         if waits {
-            self.chase_keyframe(now, key, index);
+            self.chase_keyframe(now, key, source);
         }
     }
 
     /// Passes a packet to one subscriber. Whether they wait for a keyframe.
-    fn deliver(&mut self, now: Instant, subscriber: Subscriber, parsed: &Parsed) -> bool {
+    fn deliver(
+        &mut self,
+        now: Instant,
+        publisher: Key,
+        subscriber: Subscriber,
+        media: &Media,
+    ) -> bool {
         let Some(participant) = self.participants.get_mut(subscriber.participant) else {
             return false;
         };
-        match write(now, participant, subscriber.slot, parsed) {
-            Written::Sent { first } => {
+        match write(now, participant, subscriber.slot, media) {
+            Written::Queued { first, left } => {
                 self.counters.forwarded_packets += 1;
-                self.counters.forwarded_bytes += parsed.packet.payload.len() as u64;
+                self.counters.forwarded_bytes += media.packet.payload().len() as u64;
                 if first {
                     let (room, participant) = (participant.room, participant.person);
                     self.emit(room, SfuEvent::Flowing { participant });
+                }
+                if let Some(layer) = left {
+                    let source = Source { layer, ..media.source };
+                    self.unsubscribe(publisher, source, subscriber);
                 }
                 self.touch(subscriber.participant);
             }
@@ -82,43 +86,54 @@ impl Core {
                 return true;
             }
             Written::Unusable => self.counters.unusable_packets += 1,
-            Written::NotConnected | Written::Paused => {}
+            Written::NotConnected | Written::Paused | Written::OtherLayer => {}
         }
         false
     }
 
+    /// A slot is no longer sent a layer.
+    fn unsubscribe(&mut self, publisher: Key, source: Source, subscriber: Subscriber) {
+        let layer = self.participants.get_mut(publisher).and_then(|it| it.layer_mut(source));
+        if let Some(layer) = layer {
+            layer.subscribers.retain(|known| *known != subscriber);
+        }
+    }
+
     /// Sees to it that a keyframe is on its way while a subscriber waits for one:
     /// the publisher may have started a new stream in the middle of a picture.
-    fn chase_keyframe(&mut self, now: Instant, key: Key, index: usize) {
-        let track = self.participants.get(key).and_then(|from| from.tracks.get(index));
-        if track.is_some_and(|track| track.keyframes.next().is_none()) {
-            self.want_keyframe(now, key, index);
+    fn chase_keyframe(&mut self, now: Instant, key: Key, source: Source) {
+        let layer = self.participants.get_mut(key).and_then(|it| it.layer_mut(source));
+        if layer.is_some_and(|layer| layer.keyframes.next().is_none()) {
+            self.want_keyframe(now, key, source);
         }
     }
 
     /// A subscriber's decoder asked for a keyframe (PLI or FIR).
-    pub(crate) fn keyframe_wanted(&mut self, now: Instant, key: Key, mid: Mid) {
+    pub(crate) fn keyframe_wanted(&mut self, now: Instant, key: Key, slot: usize) {
         let Some(subscriber) = self.participants.get(key) else { return };
-        let carried = subscriber
-            .slots
-            .iter()
-            .find(|slot| slot.mid == mid && slot.kind == MediaKind::Video)
-            .and_then(|slot| slot.carries);
-        let Some(track) = carried else { return };
-        let Some(publisher) = self.participants.get(track.publisher) else { return };
-        let index = publisher.tracks.iter().position(|known| known.source == track.source);
-        if let Some(index) = index
+        let Some(slot) = subscriber.slots.get(slot).filter(|slot| slot.kind == MediaKind::Video)
+        else {
+            return;
+        };
+        let layer = slot.current.or(slot.target);
+        let Some((carried, layer)) = slot.carries.zip(layer) else { return };
+        let Some(publisher) = self.participants.get(carried.publisher) else { return };
+        let track = publisher.tracks.iter().position(|known| known.source == carried.source);
+        if let Some(track) = track
             && publisher.forwarding
-            && publisher.sends(track.source)
+            && publisher.sends(carried.source)
         {
-            self.want_keyframe(now, track.publisher, index);
+            self.want_keyframe(now, carried.publisher, Source { track, layer });
         }
     }
 
-    pub(crate) fn want_keyframe(&mut self, now: Instant, key: Key, index: usize) {
+    pub(crate) fn want_keyframe(&mut self, now: Instant, key: Key, source: Source) {
         let Some(publisher) = self.participants.get_mut(key) else { return };
-        let Some(track) = publisher.tracks.get_mut(index) else { return };
-        track.keyframes.want(now);
+        let Some(layer) = publisher.layer_mut(source) else { return };
+        layer.keyframes.want(now);
+        if let Some(at) = layer.keyframes.next() {
+            publisher.need_by(at);
+        }
         self.touch(key);
     }
 
@@ -126,7 +141,7 @@ impl Core {
     pub(crate) fn restart_slots(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         for slot in &mut participant.slots {
-            slot.rewriter.restart();
+            slot.restart();
         }
         let carried: Vec<_> = participant.slots.iter().filter_map(|slot| slot.carries).collect();
         for track in carried {
@@ -142,7 +157,7 @@ impl Core {
         self.request_keyframe_of(now, key, |_| true);
     }
 
-    /// Asks a publisher for keyframes of those sources that are sent and watched.
+    /// Asks a publisher for keyframes of those layers that are sent and watched.
     pub(crate) fn request_keyframe_of(
         &mut self,
         now: Instant,
@@ -153,127 +168,99 @@ impl Core {
         if !publisher.forwarding {
             return;
         }
-        let due: Vec<_> = publisher
-            .tracks
-            .iter()
-            .enumerate()
-            .filter(|(_, track)| {
-                track.source != TrackSource::Microphone
-                    && wanted(track.source)
-                    && publisher.sends(track.source)
-                    && !track.subscribers.is_empty()
-            })
-            .map(|(index, _)| index)
-            .collect();
-        for index in due {
-            self.want_keyframe(now, key, index);
+        let mut due = Vec::new();
+        for (index, track) in publisher.tracks.iter().enumerate() {
+            let asked = track.source != TrackSource::Microphone
+                && wanted(track.source)
+                && publisher.sends(track.source);
+            let layers = track.layers.iter().enumerate();
+            due.extend(
+                layers
+                    .filter(|(_, layer)| asked && !layer.subscribers.is_empty())
+                    .map(|(layer, _)| Source { track: index, layer }),
+            );
+        }
+        for source in due {
+            self.want_keyframe(now, key, source);
         }
     }
 }
 
-fn parse(publisher: &Participant, packet: RtpPacket) -> Option<Parsed> {
-    let payload_type = packet.header.payload_type;
-    let spec = publisher.rtc.codec_config().find(|params| params.pt() == payload_type)?.spec();
-    let vp8 = match spec.codec {
-        Codec::Vp8 => Vp8Descriptor::parse(&packet.payload).ok(),
-        _ => None,
-    };
-    let starts = starts_keyframe(spec.codec, &packet.payload, vp8.as_ref());
-    Some(Parsed { packet, spec, vp8, starts })
-}
-
-fn write(now: Instant, to: &mut Participant, slot_index: usize, parsed: &Parsed) -> Written {
-    if !to.link.carries_media() {
+/// Queues a packet for a subscriber under the numbers of its slot.
+fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Written {
+    if !to.link.carries_media() || !to.outbound.is_open() {
         return Written::NotConnected;
     }
-    let Some(payload_type) = payload_type(to, slot_index, parsed) else {
+    let Some(payload_type) = payload_type(to, index, media) else {
         return Written::Unusable;
     };
-    let Some(slot) = to.slots.get_mut(slot_index) else { return Written::Unusable };
+    let Some(slot) = to.slots.get_mut(index) else { return Written::Unusable };
     if slot.off_screen {
         return Written::Paused;
     }
-    let Some(ssrc) = slot.ssrc else { return Written::Unusable };
-    let packet = &parsed.packet;
+    let before = slot.current;
+    if !slot.admits(media.source.layer, media.starts) {
+        let waits = slot.kind == MediaKind::Video && slot.target == Some(media.source.layer);
+        return if waits { Written::Waits } else { Written::OtherLayer };
+    }
+    let left = before.filter(|layer| *layer != media.source.layer);
     let incoming = Incoming {
-        ssrc: packet.header.ssrc,
-        seq: *packet.seq_no,
-        timestamp: packet.header.timestamp,
-        clock_rate: parsed.spec.clock_rate.get(),
-        starts: parsed.starts,
-        vp8: parsed.vp8.as_ref(),
+        ssrc: media.ssrc,
+        seq: media.seq,
+        timestamp: media.timestamp,
+        clock_rate: media.format.clock_rate(),
+        starts: media.starts,
+        detail: media.frame.as_ref().map(|frame| &frame.detail),
     };
     let Some(outgoing) = slot.rewriter.rewrite(now, incoming) else {
         let waits = slot.kind == MediaKind::Video && slot.rewriter.waits_for_start();
         return if waits { Written::Waits } else { Written::Unusable };
     };
-    let mut direct = to.rtc.direct_api();
-    let Some(stream) = direct.stream_tx(&ssrc) else { return Written::Unusable };
-    // The wall clock of a packet is when it reached us: one clock for all that a
-    // subscriber receives, so that sender reports line voice and picture up.
-    let mut write = RtpWrite::new(
+    let kind = match slot.kind {
+        MediaKind::Audio => Kind::Audio,
+        MediaKind::Video => Kind::Video,
+    };
+    let entry = Entry {
+        packet: media.packet.clone(),
+        patch: outgoing.patch,
+        seq: outgoing.seq,
+        timestamp: outgoing.timestamp,
         payload_type,
-        outgoing.seq.into(),
-        outgoing.timestamp,
-        packet.timestamp,
-        packet.payload.clone(),
-    )
-    .marker(packet.header.marker)
-    .ext_vals(forwarded_extensions(&packet.header.ext_vals))
-    .nackable(slot.kind == MediaKind::Video);
-    if let Some(patch) = outgoing.vp8 {
-        write = write.vp8_patch(patch);
+        // Slots are fewer than 256: see `read_slots`.
+        slot: index as u8,
+        marker: media.marker,
+        kind,
+    };
+    let slots = &mut to.slots;
+    to.outbound.push(entry, |dropped| {
+        // The picture is broken: it goes on with the next keyframe.
+        if dropped.kind == Kind::Video
+            && let Some(slot) = slots.get_mut(usize::from(dropped.slot))
+        {
+            slot.restart();
+        }
+    });
+    let first = !std::mem::replace(&mut to.flowing, true);
+    if first || left.is_some() || before.is_none() {
+        to.reports.start(now);
+        if let Some(due) = to.reports.next() {
+            to.need_by(due);
+        }
     }
-    stream.write_rtp(write);
-    Written::Sent { first: !std::mem::replace(&mut to.flowing, true) }
-}
-
-/// Extensions that describe the media. Those that describe the publisher's
-/// transport (MID, transport sequence number, send time) are made anew.
-fn forwarded_extensions(values: &ExtensionValues) -> ExtensionValues {
-    ExtensionValues {
-        audio_level: values.audio_level,
-        voice_activity: values.voice_activity,
-        video_orientation: values.video_orientation,
-        ..ExtensionValues::default()
-    }
+    Written::Queued { first, left }
 }
 
 /// The subscriber's payload type for the packet's codec; each peer connection
 /// has its own numbers.
-fn payload_type(to: &mut Participant, slot_index: usize, parsed: &Parsed) -> Option<Pt> {
-    let source = parsed.packet.header.payload_type;
-    let slot = to.slots.get(slot_index)?;
-    if let Some((known, ours)) = slot.payload_type
+fn payload_type(to: &mut Participant, index: usize, media: &Media) -> Option<u8> {
+    let source = media.format.payload_type;
+    let slot = to.slots.get_mut(index)?;
+    if let Some((known, ours)) = slot.translated
         && known == source
     {
         return ours;
     }
-    let ours = matching_payload_type(to, slot.mid, &parsed.spec);
-    to.slots[slot_index].payload_type = Some((source, ours));
+    let ours = to.inbound.formats.matching(&media.format.spec, &slot.payload_types);
+    slot.translated = Some((source, ours));
     ours
-}
-
-fn matching_payload_type(to: &Participant, mid: Mid, spec: &CodecSpec) -> Option<Pt> {
-    let negotiated = to.rtc.media(mid)?.remote_pts();
-    let candidates = || {
-        to.rtc
-            .codec_config()
-            .params()
-            .iter()
-            .filter(|params| negotiated.contains(&params.pt()))
-            .map(|params| (params.pt(), params.spec()))
-            .filter(|(_, ours)| ours.codec == spec.codec)
-    };
-    if spec.codec != Codec::H264 {
-        return candidates().next().map(|(pt, _)| pt);
-    }
-    // Same packetisation (RFC 6184 section 5.4), best with the same profile. Decoders
-    // in browsers take any profile they offered, so another one is better than none.
-    let mode = |spec: &CodecSpec| spec.format.packetization_mode.unwrap_or(0);
-    let profile = |spec: &CodecSpec| spec.format.profile_level_id.map(|id| id >> 8);
-    candidates()
-        .filter(|(_, ours)| mode(ours) == mode(spec))
-        .max_by_key(|(_, ours)| profile(ours) == profile(spec))
-        .map(|(pt, _)| pt)
 }

@@ -1,7 +1,7 @@
-//! What a participant sends to the relay, as streams of packets: which numbers came,
-//! what is missing, how fast it comes, and what the client has to be told of it.
+//! What a participant sends to the relay: packets opened, assigned to streams, counted,
+//! asked for when missing, and reported.
 //!
-//! Knows packets by number, size and time only: no payload, no keys, no subscriber.
+//! Refuses to know what packets are for: no rooms, no subscribers.
 
 pub(crate) mod arrivals;
 pub(crate) mod bindings;
@@ -10,6 +10,41 @@ mod rate;
 mod sequence;
 pub(crate) mod stream;
 
+use std::time::Instant;
+
 pub(crate) use arrivals::Arrivals;
 pub(crate) use bindings::{Bindings, Role, Source};
-pub(crate) use stream::{Moment, Stream};
+pub(crate) use stream::{Received, Stream};
+
+use crate::formats::Formats;
+use crate::srtp::Opener;
+use crate::wire::extensions::ExtensionMap;
+
+/// The receiving side of one participant, besides the streams themselves, which belong
+/// to tracks.
+pub(crate) struct Inbound {
+    /// Once the keys are there.
+    pub(crate) opener: Option<Opener>,
+    /// Ids of header extensions; one map for all m-lines, since they share a transport
+    /// (RFC 9143 section 7.1.2.3).
+    pub(crate) extensions: ExtensionMap,
+    pub(crate) formats: Formats,
+    pub(crate) bindings: Bindings,
+    pub(crate) arrivals: Arrivals,
+    /// Datagram bytes of media and RTCP received so far.
+    pub(crate) bytes: u64,
+}
+
+impl Inbound {
+    /// `ssrcs`: how many may be bound at a time.
+    pub(crate) fn new(now: Instant, ssrcs: usize) -> Self {
+        Self {
+            opener: None,
+            extensions: ExtensionMap::new(false),
+            formats: Formats::default(),
+            bindings: Bindings::new(ssrcs),
+            arrivals: Arrivals::new(now),
+            bytes: 0,
+        }
+    }
+}

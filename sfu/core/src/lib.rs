@@ -16,37 +16,36 @@
 //! Each participant is one str0m `Rtc` in RTP mode, ICE-lite, that only ever
 //! answers offers. Payloads are shared between subscribers, never copied here.
 
+mod allocate;
 pub mod codec;
 mod config;
 pub mod congestion;
 mod core;
 mod demux;
+mod feedback;
 mod flow;
+mod formats;
 mod forward;
-#[allow(dead_code, unused_imports)]
 mod inbound;
 mod keyframe;
-#[allow(dead_code)]
 mod keys;
+mod media;
 mod membership;
 mod negotiation;
-#[allow(dead_code, unused_imports)]
 mod outbound;
-#[allow(dead_code)]
 mod packet;
 mod participant;
 mod quality;
 mod random;
+mod reports;
 mod rewrite;
 mod room;
 mod routes;
 mod sdp;
 mod slab;
 mod slots;
-#[allow(dead_code, unused_imports)]
 mod srtp;
 mod timers;
-#[allow(dead_code, unused_imports)]
 mod wire;
 
 pub use crate::config::{CoreConfig, Limits};

@@ -8,7 +8,8 @@ use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::{ParticipantRole, SlotPause, Tile};
 use str0m::media::MediaKind;
 
-use crate::core::{Core, RequestError, guarded};
+use crate::allocate::first_layer;
+use crate::core::{Core, Pending, RequestError, guarded};
 use crate::participant::{Participant, Slot, Subscriber};
 use crate::room::Room;
 use crate::slab::Key;
@@ -84,11 +85,10 @@ impl Core {
         for key in &members {
             let Some(participant) = self.participants.get_mut(*key) else { continue };
             participant.forwarding = forwarding;
-            for slot in &mut participant.slots {
-                slot.rewriter.restart();
-            }
+            participant.slots.iter_mut().for_each(Slot::restart);
             if !forwarding {
-                participant.tracks.iter_mut().for_each(|track| track.keyframes.settle());
+                let layers = participant.tracks.iter_mut().flat_map(|track| &mut track.layers);
+                layers.for_each(|layer| layer.keyframes.settle());
             }
         }
         for key in members {
@@ -167,7 +167,7 @@ impl Core {
             let Some(tile) = tiles.iter().find(|tile| *mid == *tile.mid) else { continue };
             let off_screen = tile.width == 0 || tile.height == 0;
             if std::mem::replace(&mut slot.off_screen, off_screen) && !off_screen {
-                slot.rewriter.restart();
+                slot.restart();
                 resumed.extend(slot.carries);
             }
         }
@@ -182,16 +182,18 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(track) = participant.track_mut(source) else { return };
         if !sends {
-            track.keyframes.settle();
+            track.layers.iter_mut().for_each(|layer| layer.keyframes.settle());
             return;
         }
-        for subscriber in track.subscribers.clone() {
+        let subscribers: Vec<_> =
+            track.layers.iter().flat_map(|layer| layer.subscribers.iter().copied()).collect();
+        for subscriber in subscribers {
             if let Some(slot) = self
                 .participants
                 .get_mut(subscriber.participant)
                 .and_then(|participant| participant.slots.get_mut(subscriber.slot))
             {
-                slot.rewriter.restart();
+                slot.restart();
             }
         }
         self.request_keyframe_of(now, key, |unmuted| unmuted == source);
@@ -233,6 +235,13 @@ impl Core {
         if !participant.link.carries_media() {
             return;
         }
+        participant.outbound.clear();
+        participant.say_bye();
+        while let Some(flow) = self.flush(now, key) {
+            let contents = self.burst.bytes().to_vec();
+            self.outbox.push_back(Pending::Datagram { flow, contents });
+        }
+        let Some(participant) = self.participants.get_mut(key) else { return };
         let rtc = &mut participant.rtc;
         let mut goodbye = Vec::new();
         let said = guarded(|| {
@@ -334,31 +343,45 @@ impl Core {
         for (slot, (_, carries)) in open.zip(slots) {
             if slot.carries != carries {
                 slot.carries = carries;
-                slot.payload_type = None;
-                slot.rewriter.restart();
+                slot.translated = None;
+                slot.target = None;
+                slot.restart();
                 changed.extend(carries);
             }
         }
         changed
     }
 
-    /// Rebuilds each track's list of subscribers from the slots.
+    /// Rebuilds each layer's list of subscribers from the slots.
     fn link_subscribers(&mut self, members: &[(PersonId, Key)]) {
         for (_, key) in members {
             let Some(participant) = self.participants.get_mut(*key) else { continue };
-            participant.tracks.iter_mut().for_each(|track| track.subscribers.clear());
+            let layers = participant.tracks.iter_mut().flat_map(|track| &mut track.layers);
+            layers.for_each(|layer| layer.subscribers.clear());
         }
         for (_, key) in members {
             let carried: Vec<_> = self.participants.get(*key).map_or_else(Vec::new, carried);
             for (slot, track) in carried {
-                let track = self
-                    .participants
-                    .get_mut(track.publisher)
-                    .and_then(|publisher| publisher.track_mut(track.source));
-                if let Some(track) = track {
-                    track.subscribers.push(Subscriber { participant: *key, slot });
-                }
+                self.link_subscriber(Subscriber { participant: *key, slot }, track);
             }
+        }
+    }
+
+    /// Puts a slot on the lists of the layers it follows.
+    pub(crate) fn link_subscriber(&mut self, subscriber: Subscriber, track: TrackId) {
+        let Some(publisher) = self.participants.get_mut(track.publisher) else { return };
+        let Some(published) = publisher.track_mut(track.source) else { return };
+        let (first, layers) = (first_layer(published), published.layers.len());
+        let Some(participant) = self.participants.get_mut(subscriber.participant) else { return };
+        let Some(slot) = participant.slots.get_mut(subscriber.slot) else { return };
+        // The publisher may send fewer layers than before.
+        slot.target = Some(slot.target.filter(|layer| *layer < layers).unwrap_or(first));
+        slot.current = slot.current.filter(|layer| *layer < layers);
+        let follows: Vec<_> = (0..layers).filter(|layer| slot.follows(*layer)).collect();
+        let Some(publisher) = self.participants.get_mut(track.publisher) else { return };
+        let Some(published) = publisher.track_mut(track.source) else { return };
+        for layer in follows {
+            published.layers[layer].subscribers.push(subscriber);
         }
     }
 

@@ -5,12 +5,17 @@ use std::time::{Duration, Instant};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::ParticipantRole;
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::Ssrc;
+use str0m::media::{MediaKind, Mid, Rid};
 use str0m::{IceConnectionState, Rtc};
 
+use crate::codec::FrameReader;
+use crate::flow::Flow;
+use crate::inbound::{Inbound, Source, Stream};
 use crate::keyframe::KeyframeRequests;
+use crate::keys::CapturedKeys;
+use crate::outbound::Outbound;
 use crate::quality::Meter;
+use crate::reports::ReportTimer;
 use crate::rewrite::Rewriter;
 use crate::slab::Key;
 use crate::slots::TrackId;
@@ -18,9 +23,24 @@ use crate::slots::TrackId;
 pub(crate) struct Participant {
     pub(crate) room: CallId,
     pub(crate) person: PersonId,
-    pub(crate) rtc: Rtc,
+    /// ICE, DTLS and the session description. Media does not pass through it.
+    pub(crate) rtc: Box<Rtc>,
+    /// When `rtc` wants to be called.
+    pub(crate) rtc_due: Option<Instant>,
+    /// When anything of this participant is due, except for waiting packets.
+    pub(crate) due: Option<Instant>,
+    pub(crate) keys: CapturedKeys,
     pub(crate) joined_at: Instant,
     pub(crate) link: Link,
+    /// The path that the client nominated for what we send, and since when.
+    pub(crate) flow: Option<Flow>,
+    pub(crate) nominated_at: Option<Instant>,
+    pub(crate) inbound: Inbound,
+    /// Its streams correspond to `slots`.
+    pub(crate) outbound: Outbound,
+    pub(crate) reports: ReportTimer,
+    /// When `allocate` looked at them last.
+    pub(crate) allocated_at: Option<Instant>,
     /// What the participant may send, by m-line. At most one of each source.
     pub(crate) tracks: Vec<Track>,
     /// What the participant receives: their m-lines, in order.
@@ -52,14 +72,25 @@ pub(crate) struct Track {
     pub(crate) source: TrackSource,
     /// The m-line's direction lets the participant send.
     pub(crate) published: bool,
-    /// Learnt with the first packet; changes when the publisher restarts the track.
-    pub(crate) ssrc: Option<Ssrc>,
+    /// Lowest quality first; one without simulcast.
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// One encoding of a track: a stream of its own.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// Its name in the session description; `None` without simulcast.
+    pub(crate) rid: Option<Rid>,
+    /// Known with the first packet; another one when the publisher restarts the track.
+    pub(crate) stream: Option<Stream>,
+    /// Reads video of that stream.
+    pub(crate) reader: Option<FrameReader>,
     pub(crate) keyframes: KeyframeRequests,
-    /// Whose slots carry it.
+    /// Whose slots are sent it, or wait for its next keyframe.
     pub(crate) subscribers: Vec<Subscriber>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
     pub(crate) participant: Key,
     pub(crate) slot: usize,
@@ -73,14 +104,19 @@ pub(crate) struct Slot {
     /// The m-line lets us send. A closed slot is kept, since its SSRC and numbers
     /// go on when it opens again.
     pub(crate) open: bool,
-    pub(crate) ssrc: Option<Ssrc>,
+    /// Payload types the m-line may be sent in.
+    pub(crate) payload_types: Vec<u8>,
     pub(crate) carries: Option<TrackId>,
+    /// The layer that should be sent: index in the track's layers.
+    pub(crate) target: Option<usize>,
+    /// The layer that is sent. It changes to `target` with a keyframe.
+    pub(crate) current: Option<usize>,
     /// The participant does not show it: nothing is sent.
     pub(crate) off_screen: bool,
     pub(crate) rewriter: Rewriter,
     /// The payload type of the source that was translated last, and ours for it
     /// (`None` when the receiver did not negotiate the codec).
-    pub(crate) payload_type: Option<(Pt, Option<Pt>)>,
+    pub(crate) translated: Option<(u8, Option<u8>)>,
 }
 
 /// State of the peer connection.
@@ -180,7 +216,41 @@ impl Link {
 impl Slot {
     pub(crate) fn empty(&mut self) {
         self.carries = None;
+        self.restart();
+    }
+
+    /// What comes next begins anew, with a keyframe if it is video.
+    pub(crate) fn restart(&mut self) {
+        self.current = None;
         self.rewriter.restart();
+    }
+
+    /// Whether a packet of a layer is to be sent. `starts`: a decoder may begin with it.
+    pub(crate) fn admits(&mut self, layer: usize, starts: bool) -> bool {
+        if self.current != Some(layer) {
+            if self.target != Some(layer) || !starts {
+                return false;
+            }
+            self.current = Some(layer);
+        }
+        true
+    }
+
+    /// Whether packets of a layer have to reach the slot.
+    pub(crate) fn follows(&self, layer: usize) -> bool {
+        self.target == Some(layer) || self.current == Some(layer)
+    }
+}
+
+impl Layer {
+    pub(crate) fn new(rid: Option<Rid>) -> Self {
+        Self {
+            rid,
+            stream: None,
+            reader: None,
+            keyframes: KeyframeRequests::default(),
+            subscribers: Vec::new(),
+        }
     }
 }
 
@@ -210,36 +280,36 @@ impl Participant {
         self.tracks.iter_mut().find(|track| track.source == source)
     }
 
-    /// The track a packet belongs to.
-    pub(crate) fn track_of(&mut self, ssrc: Ssrc) -> Option<usize> {
-        if let Some(index) = self.tracks.iter().position(|track| track.ssrc == Some(ssrc)) {
-            return Some(index);
-        }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
-        let index = self.tracks.iter().position(|track| track.mid == mid)?;
-        self.tracks[index].ssrc = Some(ssrc);
-        Some(index)
+    pub(crate) fn layer_mut(&mut self, source: Source) -> Option<&mut Layer> {
+        self.tracks.get_mut(source.track)?.layers.get_mut(source.layer)
     }
 
-    /// Sends the keyframe requests that are due. Whether any was.
-    pub(crate) fn request_due_keyframes(&mut self, now: Instant) -> bool {
-        let mut any = false;
-        for track in &mut self.tracks {
-            if !track.keyframes.take_due(now) {
-                continue;
-            }
-            if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(track.mid, None) {
-                stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
-                any = true;
-            }
-        }
-        any
+    /// Sees to it that something is done by then.
+    pub(crate) fn need_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// When this participant needs attention for reasons of ours, not of str0m's.
+    /// When anything but waiting packets is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let keyframes = self.tracks.iter().filter_map(|track| track.keyframes.next()).min();
-        [self.link.deadline(), keyframes].into_iter().flatten().min()
+        let layers = self.tracks.iter().flat_map(|track| &track.layers);
+        let media = layers
+            .flat_map(|layer| {
+                let nack = layer.stream.as_ref().and_then(Stream::next_nack);
+                [layer.keyframes.next(), nack]
+            })
+            .flatten()
+            .min();
+        [
+            self.rtc_due,
+            self.link.deadline(),
+            media,
+            self.inbound.arrivals.next_report(),
+            self.reports.next(),
+            self.quality.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

@@ -1,21 +1,22 @@
 //! Making one continuous RTP stream for a subscriber out of whatever its slot carries.
 //!
 //! A slot keeps one SSRC for its life. The sources behind it change (another
-//! participant, a publisher that restarted, a pause while muted); this module
-//! rewrites sequence number, timestamp and the VP8 picture id so that the receiver
-//! sees no seam. It knows RTP numbers only, no participants and no sockets.
+//! participant, another layer, a publisher that restarted, a pause while muted); this
+//! module rewrites sequence number, timestamp and the picture ids of VP8 and VP9 so
+//! that the receiver sees no seam. It knows numbers only, no participants and no
+//! sockets.
 
 use std::time::{Duration, Instant};
 
-use str0m::rtp::{Ssrc, Vp8Descriptor, Vp8Patch};
+use crate::codec::{Detail, Patch};
 
-const VP8_PICTURE_ID_MASK: u16 = 0x7fff;
-const VP8_SHORT_PICTURE_ID_MASK: u16 = 0x7f;
+/// Picture ids have 15 bits; sources that write 7 use the lowest of them.
+const PICTURE_ID_MASK: u16 = 0x7fff;
 
 /// What of an incoming packet decides its new numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming<'a> {
-    pub(crate) ssrc: Ssrc,
+    pub(crate) ssrc: u32,
     /// Extended sequence number.
     pub(crate) seq: u64,
     pub(crate) timestamp: u32,
@@ -23,7 +24,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) clock_rate: u32,
     /// A decoder may start here: a keyframe's first packet, or any audio packet.
     pub(crate) starts: bool,
-    pub(crate) vp8: Option<&'a Vp8Descriptor>,
+    /// What the codec numbers by itself.
+    pub(crate) detail: Option<&'a Detail>,
 }
 
 /// The numbers to send with.
@@ -31,7 +33,8 @@ pub(crate) struct Incoming<'a> {
 pub(crate) struct Outgoing {
     pub(crate) seq: u64,
     pub(crate) timestamp: u32,
-    pub(crate) vp8: Option<Vp8Patch>,
+    /// What has to change in the payload.
+    pub(crate) patch: Patch,
 }
 
 /// The rewriting of one slot.
@@ -48,14 +51,13 @@ pub(crate) struct Rewriter {
 /// How numbers of the current source become ours.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
-    ssrc: Ssrc,
+    ssrc: u32,
     /// The source's packet at which we began, and the number it got. Earlier
     /// packets that arrive late are not sent: their numbers are taken.
     seq_in: u64,
     seq_out: u64,
     timestamp_offset: u32,
-    picture_id_offset: u16,
-    tl0_offset: u8,
+    pictures_offset: Pictures,
 }
 
 /// The newest packet sent in this slot.
@@ -64,7 +66,14 @@ struct Newest {
     seq: u64,
     timestamp: u32,
     at: Instant,
-    picture_id: u16,
+    pictures: Pictures,
+}
+
+/// The numbers that VP8 and VP9 give to pictures, or what is added to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pictures {
+    id: u16,
+    /// TL0PICIDX.
     tl0: u8,
 }
 
@@ -98,9 +107,9 @@ impl Rewriter {
         };
         let seq = mapping.seq_out + packet.seq.checked_sub(mapping.seq_in)?;
         let timestamp = packet.timestamp.wrapping_add(mapping.timestamp_offset);
-        let (picture_id, tl0) = mapping.picture(packet.vp8);
-        self.note(Newest { seq, timestamp, at: now, picture_id, tl0 });
-        Some(Outgoing { seq, timestamp, vp8: mapping.patch(packet.vp8, picture_id, tl0) })
+        let pictures = mapping.pictures(Pictures::of(packet.detail));
+        self.note(Newest { seq, timestamp, at: now, pictures });
+        Some(Outgoing { seq, timestamp, patch: mapping.patch(packet.detail, pictures) })
     }
 
     fn begin(&mut self, now: Instant, packet: Incoming<'_>) -> Mapping {
@@ -110,8 +119,7 @@ impl Rewriter {
                 seq_in: packet.seq,
                 seq_out: self.first_seq,
                 timestamp_offset: 0,
-                picture_id_offset: 0,
-                tl0_offset: 0,
+                pictures_offset: Pictures::default(),
             },
             Some(newest) => newest.continue_with(now, packet),
         };
@@ -132,49 +140,58 @@ impl Newest {
         // with one timestamp would be taken for one.
         let elapsed = ticks(now.saturating_duration_since(self.at), packet.clock_rate).max(1);
         let timestamp = self.timestamp.wrapping_add(elapsed);
-        let picture_id = packet.vp8.and_then(Vp8Descriptor::picture_id).unwrap_or(0);
-        let tl0 = packet.vp8.and_then(Vp8Descriptor::tl0_pic_idx).unwrap_or(0);
+        let next = Pictures {
+            id: self.pictures.id.wrapping_add(1),
+            tl0: self.pictures.tl0.wrapping_add(1),
+        };
         Mapping {
             ssrc: packet.ssrc,
             seq_in: packet.seq,
             seq_out: self.seq + 1,
             timestamp_offset: timestamp.wrapping_sub(packet.timestamp),
-            picture_id_offset: self.picture_id.wrapping_add(1).wrapping_sub(picture_id)
-                & VP8_PICTURE_ID_MASK,
-            tl0_offset: self.tl0.wrapping_add(1).wrapping_sub(tl0),
+            pictures_offset: next.less(Pictures::of(packet.detail)),
         }
     }
 }
 
 impl Mapping {
-    fn picture(&self, vp8: Option<&Vp8Descriptor>) -> (u16, u8) {
-        let picture_id = vp8.and_then(Vp8Descriptor::picture_id).unwrap_or(0);
-        let tl0 = vp8.and_then(Vp8Descriptor::tl0_pic_idx).unwrap_or(0);
-        (
-            picture_id.wrapping_add(self.picture_id_offset) & VP8_PICTURE_ID_MASK,
-            tl0.wrapping_add(self.tl0_offset),
-        )
+    const fn pictures(&self, source: Pictures) -> Pictures {
+        let offset = self.pictures_offset;
+        Pictures {
+            id: source.id.wrapping_add(offset.id) & PICTURE_ID_MASK,
+            tl0: source.tl0.wrapping_add(offset.tl0),
+        }
     }
 
-    /// The bytes to change in the payload descriptor (RFC 7741 section 4.2);
-    /// `None` when it can go as it is, which is the rule for a call of two.
-    fn patch(&self, vp8: Option<&Vp8Descriptor>, picture_id: u16, tl0: u8) -> Option<Vp8Patch> {
-        let descriptor = vp8?;
-        if self.picture_id_offset == 0 && self.tl0_offset == 0 {
-            return None;
+    /// The bytes to change in the payload descriptor; none when it can go as it is,
+    /// which is the rule for a call of two.
+    fn patch(&self, detail: Option<&Detail>, pictures: Pictures) -> Patch {
+        if self.pictures_offset == Pictures::default() {
+            return Patch::default();
         }
-        let build = |picture_id| {
-            let mut patch = descriptor.patch();
-            if descriptor.picture_id().is_some() {
-                patch = patch.picture_id(picture_id);
-            }
-            if descriptor.tl0_pic_idx().is_some() {
-                patch = patch.tl0_pic_idx(tl0);
-            }
-            patch.build().ok()
+        match detail {
+            Some(Detail::Vp8(descriptor)) => descriptor.renumber(pictures.id, pictures.tl0),
+            Some(Detail::Vp9(descriptor)) => descriptor.renumber(pictures.id, pictures.tl0),
+            Some(Detail::None | Detail::Links(_)) | None => Patch::default(),
+        }
+    }
+}
+
+impl Pictures {
+    fn of(detail: Option<&Detail>) -> Self {
+        let (id, tl0) = match detail {
+            Some(Detail::Vp8(descriptor)) => (descriptor.picture_id, descriptor.tl0()),
+            Some(Detail::Vp9(descriptor)) => (descriptor.picture_id, descriptor.tl0()),
+            Some(Detail::None | Detail::Links(_)) | None => (None, None),
         };
-        // The long form does not fit a source that writes seven bits.
-        build(picture_id).or_else(|| build(picture_id & VP8_SHORT_PICTURE_ID_MASK))
+        Self { id: id.map_or(0, |id| id.value), tl0: tl0.unwrap_or(0) }
+    }
+
+    const fn less(self, other: Self) -> Self {
+        Self {
+            id: self.id.wrapping_sub(other.id) & PICTURE_ID_MASK,
+            tl0: self.tl0.wrapping_sub(other.tl0),
+        }
     }
 }
 
@@ -190,9 +207,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::vp8;
 
     fn audio(ssrc: u32, seq: u64, timestamp: u32) -> Incoming<'static> {
-        Incoming { ssrc: ssrc.into(), seq, timestamp, clock_rate: 48_000, starts: true, vp8: None }
+        Incoming { ssrc, seq, timestamp, clock_rate: 48_000, starts: true, detail: None }
     }
 
     #[test]
@@ -239,20 +257,23 @@ mod tests {
         let payload = |id: u16, tl0: u8| {
             [0x90, 0xe0, 0x80 | (id >> 8) as u8, id as u8, tl0, 0x00, 0x00, 0x01]
         };
+        let parse = |payload: &[u8]| vp8::Descriptor::parse(payload).expect("valid");
         let now = Instant::now();
         let mut rewriter = Rewriter::new(0);
-        let first = Vp8Descriptor::parse(&payload(0x7fff, 255)).expect("valid");
+        let first = Detail::Vp8(parse(&payload(0x7fff, 255)));
         let sent = rewriter
-            .rewrite(now, Incoming { vp8: Some(&first), ..audio(1, 0, 0) })
+            .rewrite(now, Incoming { detail: Some(&first), ..audio(1, 0, 0) })
             .expect("starts");
-        assert_eq!(sent.vp8, None, "the first source goes as it is");
+        assert!(sent.patch.is_empty(), "the first source goes as it is");
 
-        let second = Vp8Descriptor::parse(&payload(300, 7)).expect("valid");
+        let mut second = payload(300, 7);
+        let detail = Detail::Vp8(parse(&second));
         let sent = rewriter
-            .rewrite(now, Incoming { vp8: Some(&second), ..audio(2, 0, 0) })
+            .rewrite(now, Incoming { detail: Some(&detail), ..audio(2, 0, 0) })
             .expect("starts");
-        let expected = second.patch().picture_id(0).tl0_pic_idx(0).build().expect("fits");
-        assert_eq!(sent.vp8, Some(expected));
+        sent.patch.apply(&mut second);
+        let changed = parse(&second);
+        assert_eq!((changed.picture_id.map(|id| id.value), changed.tl0()), (Some(0), Some(0)));
     }
 
     proptest! {
@@ -270,7 +291,7 @@ mod tests {
                     rewriter.restart();
                 }
                 let fresh = rewriter.waits_for_start()
-                    || rewriter.following.is_some_and(|mapping| mapping.ssrc != ssrc.into());
+                    || rewriter.following.is_some_and(|mapping| mapping.ssrc != ssrc);
                 let packet = Incoming { starts, seq, ..audio(ssrc, seq, timestamp) };
                 if let Some(sent) = rewriter.rewrite(now, packet) {
                     if fresh {

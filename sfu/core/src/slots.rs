@@ -14,10 +14,14 @@ pub(crate) struct TrackId {
 
 impl TrackId {
     pub(crate) const fn kind(self) -> MediaKind {
-        match self.source {
-            TrackSource::Microphone => MediaKind::Audio,
-            TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
-        }
+        kind_of(self.source)
+    }
+}
+
+pub(crate) const fn kind_of(source: TrackSource) -> MediaKind {
+    match source {
+        TrackSource::Microphone => MediaKind::Audio,
+        TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
     }
 }
 

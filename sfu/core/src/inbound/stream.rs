@@ -37,8 +37,8 @@ pub(crate) struct Stream {
     jitter: Jitter,
     moment: Option<Moment>,
     last_report: Option<LastReport>,
-    packets: u64,
-    bytes: u64,
+    /// Packets expected and received when losses were taken last.
+    judged: (u64, u64),
 }
 
 /// The publisher's newest sender report, for the round trip it will compute.
@@ -76,8 +76,7 @@ impl Stream {
             jitter: Jitter { epoch: now, transit: None, scaled: 0 },
             moment: None,
             last_report: None,
-            packets: 0,
-            bytes: 0,
+            judged: (0, 0),
         }
     }
 
@@ -91,7 +90,7 @@ impl Stream {
     ) -> Received {
         let seq = self.sequence.extend(seq);
         let arrival = self.sequence.receive(seq);
-        self.count(now, bytes);
+        self.rate.note(now, bytes);
         let mut hopeless = false;
         match arrival {
             Arrival::Next { missing } => {
@@ -112,7 +111,7 @@ impl Stream {
     pub(crate) fn repair(&mut self, now: Instant, seq: u16, bytes: usize) -> Received {
         let seq = self.sequence.extend(seq);
         let arrival = self.sequence.repair(seq);
-        self.count(now, bytes);
+        self.rate.note(now, bytes);
         self.settle(seq);
         Received { seq, fresh: arrival == Arrival::Late, hopeless: false }
     }
@@ -154,9 +153,13 @@ impl Stream {
         }
     }
 
-    /// Packets expected and received since the stream began.
-    pub(crate) const fn totals(&self) -> (u64, u64) {
-        self.sequence.totals()
+    /// Packets expected since the last call, and those of them that did not come.
+    pub(crate) fn take_losses(&mut self) -> (u64, u64) {
+        let (expected, received) = self.sequence.totals();
+        let (expected_before, received_before) =
+            std::mem::replace(&mut self.judged, (expected, received));
+        let expected = expected.saturating_sub(expected_before);
+        (expected, expected.saturating_sub(received.saturating_sub(received_before)))
     }
 
     pub(crate) fn bps(&mut self, now: Instant) -> u64 {
@@ -166,12 +169,6 @@ impl Stream {
     /// Milliseconds.
     pub(crate) fn jitter_ms(&self) -> f32 {
         self.jitter.ticks() as f32 * 1_000.0 / self.clock_rate.max(1) as f32
-    }
-
-    fn count(&mut self, now: Instant, bytes: usize) {
-        self.rate.note(now, bytes);
-        self.packets += 1;
-        self.bytes += bytes as u64;
     }
 
     fn miss(&mut self, now: Instant, newest: u64, count: u64) -> bool {

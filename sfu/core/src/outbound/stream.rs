@@ -17,6 +17,8 @@ pub(crate) struct Negotiated {
     pub(crate) rtx_ssrc: Option<u32>,
     /// Payload types, each with that of its repetitions (RFC 4588 section 8.1).
     pub(crate) rtx_types: Vec<(u8, u8)>,
+    /// Canonical name (RFC 3550 section 6.5.1).
+    pub(crate) cname: String,
     pub(crate) header: HeaderWriter,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct SendStream {
     payload_bytes: u32,
     newest: Option<Newest>,
     last_report: Option<Instant>,
-    heard: Heard,
+    heard: Reports,
 }
 
 /// The newest packet that was sent.
@@ -45,20 +47,29 @@ struct Newest {
     at: Instant,
 }
 
-/// What the subscriber's reports say.
+/// What the subscriber's reports say, and what they are about.
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
+struct Reports {
     highest: Option<u32>,
     lost: i32,
-    /// Packets that should have arrived and those lost, since they were taken.
-    expected: u64,
-    lost_since: u64,
+    since: Heard,
+}
+
+/// What was sent and heard of a stream since it was taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heard {
+    /// Packets that should have arrived, and those that did not.
+    pub(crate) expected: u64,
+    pub(crate) lost: u64,
+    /// Payload that was sent.
+    pub(crate) bytes: u64,
+    pub(crate) jitter_ms: Option<f32>,
 }
 
 impl SendStream {
     /// `clock_rate`: of its media, Hz. `random` chooses the first number of
     /// repetitions. `history_bytes` bounds what is kept to be repeated.
-    pub(crate) const fn new(
+    pub(crate) fn new(
         negotiated: Negotiated,
         clock_rate: u32,
         random: u64,
@@ -76,12 +87,16 @@ impl SendStream {
             payload_bytes: 0,
             newest: None,
             last_report: None,
-            heard: Heard { highest: None, lost: 0, expected: 0, lost_since: 0 },
+            heard: Reports::default(),
         }
     }
 
     pub(crate) const fn ssrc(&self) -> u32 {
         self.negotiated.ssrc
+    }
+
+    pub(crate) fn cname(&self) -> &str {
+        &self.negotiated.cname
     }
 
     /// Whether packets get a transport-wide number.
@@ -172,6 +187,7 @@ impl SendStream {
         self.packets = self.packets.wrapping_add(1);
         let bytes = u32::try_from(entry.packet.payload().len()).unwrap_or(u32::MAX);
         self.payload_bytes = self.payload_bytes.wrapping_add(bytes);
+        self.heard.since.bytes += u64::from(bytes);
         self.newest = Some(Newest { timestamp: entry.timestamp, at: now });
         if entry.kind == Kind::Video && self.repeats(entry.payload_type) {
             self.rtx_type = self.rtx_type_of(entry.payload_type);
@@ -227,19 +243,20 @@ impl SendStream {
         self.known = true;
         let heard = &mut self.heard;
         if let Some(before) = heard.highest.replace(report.extended_highest) {
-            heard.expected += u64::from(report.extended_highest.wrapping_sub(before));
+            // What goes backward was overtaken by a later report.
+            let ahead = report.extended_highest.wrapping_sub(before).cast_signed().max(0);
+            heard.since.expected += u64::from(ahead.unsigned_abs());
             let lost = i64::from(report.cumulative_lost) - i64::from(heard.lost);
-            heard.lost_since += u64::try_from(lost).unwrap_or(0);
+            heard.since.lost += u64::try_from(lost).unwrap_or(0);
         }
         heard.lost = report.cumulative_lost;
+        let jitter_ms = report.jitter as f32 * 1_000.0 / self.clock_rate.max(1) as f32;
+        heard.since.jitter_ms = Some(jitter_ms);
     }
 
-    /// Packets the subscriber should have received since the last call, and those of
-    /// them that were lost.
-    pub(crate) fn take_heard(&mut self) -> (u64, u64) {
-        let taken = (self.heard.expected, self.heard.lost_since);
-        (self.heard.expected, self.heard.lost_since) = (0, 0);
-        taken
+    /// What happened since the last call.
+    pub(crate) fn take_heard(&mut self) -> Heard {
+        std::mem::take(&mut self.heard.since)
     }
 
     /// Whether an SSRC is this stream's.

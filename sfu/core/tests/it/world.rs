@@ -210,8 +210,10 @@ impl World {
     fn flush(&mut self) {
         loop {
             match self.core.poll(self.now) {
-                Output::Transmit { flow, contents } => {
-                    self.network.send(self.now, flow.local, flow.remote, contents);
+                Output::Transmit { flow, contents, segment_bytes } => {
+                    for datagram in contents.chunks(segment_bytes) {
+                        self.network.send(self.now, flow.local, flow.remote, datagram.to_vec());
+                    }
                 }
                 Output::Event { room, event } => {
                     assert_eq!(room, self.room);

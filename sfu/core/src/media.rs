@@ -1,0 +1,258 @@
+//! From an encrypted datagram to a packet that can be passed on: opened, assigned to a
+//! track and layer, counted, and made whole again if it is a repetition.
+
+use std::time::Instant;
+
+use crate::codec::{self, Frame, FrameReader};
+use crate::config::Limits;
+use crate::core::Core;
+use crate::formats::Format;
+use crate::inbound::{Received, Role, Source, Stream};
+use crate::outbound::PASSED_ON;
+use crate::packet::Packet;
+use crate::participant::Participant;
+use crate::slab::Key;
+use crate::wire::extensions::{Extension, ExtensionMap, Extensions};
+use crate::wire::rtp::{ParsedRtp, RtpHeader};
+
+/// A repetition begins with the number it had (RFC 4588 section 4).
+const ORIGINAL_NUMBER_BYTES: usize = 2;
+
+/// A packet with what is the same for all subscribers.
+#[derive(Debug)]
+pub(crate) struct Media {
+    pub(crate) packet: Packet,
+    pub(crate) source: Source,
+    pub(crate) ssrc: u32,
+    /// Extended sequence number.
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    pub(crate) format: Format,
+    /// What a packet of video is; `None` for audio, and for packets without a payload.
+    pub(crate) frame: Option<Frame>,
+    /// A decoder may begin here.
+    pub(crate) starts: bool,
+}
+
+/// An opened packet of a known stream.
+struct Opened<'a> {
+    /// Header and payload.
+    bytes: &'a [u8],
+    header: RtpHeader,
+    payload_at: usize,
+    parsed: ParsedRtp,
+    source: Source,
+    received: Received,
+    format: Format,
+}
+
+impl Core {
+    /// Opens an RTP packet and passes it on.
+    pub(crate) fn on_rtp(&mut self, now: Instant, key: Key, datagram: &mut [u8]) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.inbound.bytes += datagram.len() as u64;
+        let Some(opened) = participant.open(now, datagram, &self.config.limits) else {
+            self.counters.refused_packets += 1;
+            return;
+        };
+        let (source, received) = (opened.source, opened.received);
+        if received.fresh {
+            self.pass_on(now, key, &opened);
+        }
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if let Some(at) = participant.layer_deadline(source) {
+            participant.need_by(at);
+        }
+        if received.hopeless {
+            self.want_keyframe(now, key, source);
+        }
+        self.settle(now, key);
+    }
+
+    fn pass_on(&mut self, now: Instant, key: Key, opened: &Opened<'_>) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let source = participant.tracks[opened.source.track].source;
+        if !participant.forwarding || !participant.sends(source) {
+            self.counters.gated_packets += 1;
+            return;
+        }
+        match participant.media(opened) {
+            Some(media) => self.forward(now, key, &media),
+            None => self.counters.unusable_packets += 1,
+        }
+    }
+
+    /// Puts the participant's timer where it belongs after something was noted.
+    pub(crate) fn settle(&mut self, now: Instant, key: Key) {
+        if let Some(due) = self.participants.get(key).and_then(|participant| participant.due) {
+            self.timers.set(key, due.max(now));
+        }
+    }
+}
+
+impl Participant {
+    /// Opens a packet in place, and notes it in its stream. `None`: not authentic, of
+    /// no stream we know, or nothing but padding.
+    fn open<'a>(
+        &mut self,
+        now: Instant,
+        datagram: &'a mut [u8],
+        limits: &Limits,
+    ) -> Option<Opened<'a>> {
+        let parsed = ParsedRtp::parse(datagram)?;
+        let opened = self.inbound.opener.as_mut()?.open_rtp(datagram, &parsed).ok()?;
+        let bytes = datagram.get(..opened.packet_bytes)?;
+        let values = self.inbound.extensions.read(parsed.elements(bytes));
+        if let Some(number) = values.transport_sequence {
+            self.inbound.arrivals.note(now, number);
+            if let Some(due) = self.inbound.arrivals.next_report() {
+                self.need_by(due);
+            }
+        }
+        let payload = parsed.payload(bytes)?;
+        let role = self
+            .inbound
+            .bindings
+            .find(parsed.header.ssrc)
+            .or_else(|| self.bind(&parsed.header, &values))?;
+        let end = parsed.header_bytes + payload.len();
+        match role {
+            Role::Media(source) => {
+                let format = *self.inbound.formats.find(parsed.header.payload_type)?;
+                let stream = self.stream(now, source, &parsed.header, &format, limits)?;
+                let header = parsed.header;
+                let received =
+                    stream.receive(now, header.sequence, header.timestamp, payload.len());
+                let (bytes, payload_at) = (bytes.get(..end)?, parsed.header_bytes);
+                Some(Opened { bytes, header, payload_at, parsed, source, received, format })
+            }
+            Role::Repair(source) => {
+                let number = payload.first_chunk::<ORIGINAL_NUMBER_BYTES>()?;
+                let format = self.inbound.formats.repaired_by(parsed.header.payload_type);
+                let format = *format?;
+                let layer = self.layer_mut(source)?;
+                let stream = layer.stream.as_mut()?;
+                let header = RtpHeader {
+                    sequence: u16::from_be_bytes(*number),
+                    payload_type: format.payload_type,
+                    ssrc: stream.ssrc,
+                    ..parsed.header
+                };
+                let received = stream.repair(now, header.sequence, payload.len());
+                let payload_at = parsed.header_bytes + ORIGINAL_NUMBER_BYTES;
+                let bytes = bytes.get(..end)?;
+                Some(Opened { bytes, header, payload_at, parsed, source, received, format })
+            }
+        }
+    }
+
+    /// The stream of a source, which its first packet begins.
+    fn stream(
+        &mut self,
+        now: Instant,
+        source: Source,
+        header: &RtpHeader,
+        format: &Format,
+        limits: &Limits,
+    ) -> Option<&mut Stream> {
+        let layer = self.layer_mut(source)?;
+        if layer.stream.as_ref().is_none_or(|stream| stream.ssrc != header.ssrc) {
+            let nacks = (format.nack && format.video().is_some()).then_some(limits.nacks);
+            let clock_rate = format.clock_rate();
+            let stream = Stream::new(now, header.ssrc, clock_rate, header.sequence, nacks);
+            layer.stream = Some(stream);
+            layer.reader = None;
+            self.reports.start(now);
+            self.due = self.reports.next().into_iter().chain(self.due).min();
+        }
+        self.layer_mut(source)?.stream.as_mut()
+    }
+
+    /// Finds out what an SSRC is that the offer did not name (RFC 9143 section 9.2).
+    fn bind(&mut self, header: &RtpHeader, values: &Extensions<'_>) -> Option<Role> {
+        let repairs = self.inbound.formats.repaired_by(header.payload_type).is_some();
+        let track = match values.mid {
+            Some(mid) => self.tracks.iter().position(|track| track.mid.as_bytes() == mid)?,
+            None => self.only_track_for(header.payload_type)?,
+        };
+        let layers = &self.tracks[track].layers;
+        let rid = values.repaired_rid.or(values.rid);
+        let layer = match rid {
+            Some(rid) if layers.len() > 1 => {
+                let own = |name: Option<&[u8]>| name == Some(rid);
+                layers.iter().position(|layer| own(layer.rid.as_ref().map(|it| it.as_bytes())))?
+            }
+            None if layers.len() > 1 => return None,
+            Some(_) | None => 0,
+        };
+        let source = Source { track, layer };
+        let repairs = repairs || values.repaired_rid.is_some();
+        let role = if repairs { Role::Repair(source) } else { Role::Media(source) };
+        self.inbound.bindings.bind(header.ssrc, role).then_some(role)
+    }
+
+    /// The track a packet without MID must be of: the only one that is sent of its kind.
+    fn only_track_for(&self, payload_type: u8) -> Option<usize> {
+        let formats = &self.inbound.formats;
+        let format = formats.find(payload_type).or_else(|| formats.repaired_by(payload_type))?;
+        let audio = format.spec.codec.is_audio();
+        let mut fitting = self.tracks.iter().enumerate().filter(|(_, track)| {
+            let microphone = track.source == housecall_protocol::domain::TrackSource::Microphone;
+            track.published && microphone == audio
+        });
+        let (index, _) = fitting.next()?;
+        fitting.next().is_none().then_some(index)
+    }
+
+    /// What subscribers share of an opened packet. `None` when no decoder could use it.
+    fn media(&mut self, opened: &Opened<'_>) -> Option<Media> {
+        let mut packet = Packet::new(opened.bytes, opened.payload_at)?;
+        carry(&mut packet, opened, &self.inbound.extensions);
+        let layer = self.layer_mut(opened.source)?;
+        let frame = match opened.format.video() {
+            Some(codec) if !packet.payload().is_empty() => {
+                let fits = layer.reader.as_ref().is_some_and(|reader| reader.codec() == codec);
+                if !fits {
+                    layer.reader = Some(FrameReader::new(codec));
+                }
+                let read = codec::Packet {
+                    payload: packet.payload(),
+                    marker: opened.header.marker,
+                    dependency: packet.extension(Extension::DependencyDescriptor),
+                };
+                Some(layer.reader.as_mut()?.read(read)?)
+            }
+            Some(_) | None => None,
+        };
+        let audio = opened.format.spec.codec.is_audio();
+        Some(Media {
+            packet,
+            source: opened.source,
+            ssrc: opened.header.ssrc,
+            seq: opened.received.seq,
+            timestamp: opened.header.timestamp,
+            marker: opened.header.marker,
+            format: opened.format,
+            starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
+            frame,
+        })
+    }
+
+    /// When a stream needs attention.
+    fn layer_deadline(&mut self, source: Source) -> Option<Instant> {
+        self.layer_mut(source)?.stream.as_ref()?.next_nack()
+    }
+}
+
+/// Notes where in the packet the extensions stand that go on to subscribers.
+fn carry(packet: &mut Packet, opened: &Opened<'_>, map: &ExtensionMap) {
+    for (id, value) in opened.parsed.elements(opened.bytes) {
+        let kind = PASSED_ON.into_iter().find(|kind| map.id(*kind) == Some(id));
+        if let Some(kind) = kind {
+            // Values are slices of the packet.
+            let at = value.as_ptr().addr() - opened.bytes.as_ptr().addr();
+            packet.carry(kind, at..at + value.len());
+        }
+    }
+}
