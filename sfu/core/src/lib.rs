@@ -23,12 +23,17 @@ mod core;
 mod demux;
 mod flow;
 mod forward;
+#[cfg(test)]
+mod fuzz;
 #[allow(dead_code, unused_imports)]
 mod inbound;
 mod keyframe;
 #[allow(dead_code)]
 mod keys;
 mod membership;
+#[cfg(test)]
+#[path = "../tests/it/mutate.rs"]
+mod mutate;
 mod negotiation;
 #[allow(dead_code, unused_imports)]
 mod outbound;
