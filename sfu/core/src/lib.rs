@@ -30,6 +30,7 @@ mod inbound;
 mod keyframe;
 #[allow(dead_code)]
 mod keys;
+pub mod layers;
 mod membership;
 #[cfg(test)]
 #[path = "../tests/it/mutate.rs"]
