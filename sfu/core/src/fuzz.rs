@@ -2,10 +2,12 @@
 //! offers that it sent are in `tests/seeds`. The core as a whole is in `tests/it`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
 
 use crate::codec::dependency::Dependencies;
 use crate::codec::{FrameReader, Packet, VideoCodec, h264, red, vp8, vp9};
-use crate::mutate::{MAX_INPUT_BYTES, offers, run, seeds};
+use crate::congestion::{Config, Estimator, Payload};
+use crate::mutate::{Chance, MAX_INPUT_BYTES, offers, run, seeds};
 use crate::sdp;
 use crate::srtp::{self, Profile, Role};
 use crate::wire::extensions::{Elements, Extension, ExtensionMap, Form};
@@ -218,6 +220,68 @@ fn dependency_descriptors() {
         seen((links.map(|links| format!("{links:?}")), format!("{sizes:?}")))
     });
     assert!(outcomes > 50, "{outcomes}");
+}
+
+/// The bytes are a script: what is sent, how long that takes, what comes back.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+fn estimates_from_any_feedback() {
+    let origin = Instant::now();
+    let config = Config::default();
+    let reports = seeds("rtcp.txt");
+    let mut chance = Chance::new(3);
+    let scripts = (0..20).map(|_| (0..200).map(|_| chance.next() as u8).collect()).collect();
+    run("estimates_from_any_feedback", scripts, 3_000, |script| {
+        let mut now = origin;
+        let mut estimator = Estimator::new(now, config);
+        for step in script.chunks_exact(4) {
+            let number = u64::from(step[1]) << 8 | u64::from(step[2]);
+            match step[0] % 8 {
+                0 => now += Duration::from_micros(number),
+                1 => now += Duration::from_millis(number),
+                2 => now += Duration::from_secs(number),
+                3..5 => {
+                    for _ in 0..step[3] {
+                        estimator.on_sent(now, number as usize % 1_500, Payload::Media);
+                    }
+                }
+                5 => {
+                    let first = u16::from_be_bytes([step[1], step[2]]);
+                    // As far apart as the format allows.
+                    let at_us = (i64::from(step[3]) - 128) << 32;
+                    let all = (0..200).map(|ahead: u16| {
+                        let seq = first.wrapping_add(ahead % 50);
+                        (seq, (ahead % 3 != 0).then_some(at_us + i64::from(ahead) * 8_000_000))
+                    });
+                    estimator.on_feedback(now, all);
+                }
+                6 => {
+                    let compound = &reports[usize::from(step[3]) % reports.len()];
+                    for packet in rtcp::packets(compound) {
+                        if let rtcp::Packet::Transport(feedback) = packet {
+                            let arrivals = feedback.arrivals().map(|it| (it.sequence, it.at_us));
+                            estimator.on_feedback(now, arrivals);
+                        }
+                    }
+                }
+                _ => {
+                    estimator.set_desired_bps(now, number << step[3] % 40);
+                    estimator.on_rtt(Duration::from_millis(number));
+                }
+            }
+            let mut probes = 0;
+            while let Some(probe) = estimator.probe(now) {
+                estimator.on_sent(now, probe.bytes, Payload::Padding);
+                probes += 1;
+                assert!(probes < 1_000, "a probe ends");
+            }
+            estimator.handle_timeout(now);
+            assert!((config.min_bps..=config.max_bps).contains(&estimator.estimate_bps()));
+            assert!(estimator.pacing_bps() < 20 * config.max_bps);
+            assert!((0.0..=1.0).contains(&estimator.loss()));
+        }
+        seen((estimator.estimate_bps() / 100_000, format!("{:?}", estimator.usage())))
+    });
 }
 
 #[test]
