@@ -95,7 +95,7 @@ fn extension_blocks() {
             assert!(elements.map(|(_, value)| value.len()).sum::<usize>() <= block.len());
             // What is read can be written again, where the forms allow it.
             let values = map.read(elements);
-            let mut buffer = [0; 2 * MAX_INPUT_BYTES];
+            let mut buffer = [0; 1_024];
             assert!(map.write(&values, &mut buffer).is_some());
         }
         seen(Elements::new(Form::OneByte, block).count())
@@ -251,7 +251,11 @@ fn estimates_from_any_feedback() {
                     let at_us = (i64::from(step[3]) - 128) << 32;
                     let all = (0..200).map(|ahead: u16| {
                         let seq = first.wrapping_add(ahead % 50);
-                        (seq, (ahead % 3 != 0).then_some(at_us + i64::from(ahead) * 8_000_000))
+                        (
+                            seq,
+                            (!ahead.is_multiple_of(3))
+                                .then_some(at_us + i64::from(ahead) * 8_000_000),
+                        )
                     });
                     estimator.on_feedback(now, all);
                 }
@@ -265,7 +269,7 @@ fn estimates_from_any_feedback() {
                     }
                 }
                 _ => {
-                    estimator.set_desired_bps(now, number << step[3] % 40);
+                    estimator.set_desired_bps(now, number << (step[3] % 40));
                     estimator.on_rtt(Duration::from_millis(number));
                 }
             }
