@@ -52,6 +52,7 @@ mod slots;
 #[allow(dead_code, unused_imports)]
 mod srtp;
 mod timers;
+pub mod voices;
 #[allow(dead_code, unused_imports)]
 mod wire;
 
