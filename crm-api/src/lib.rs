@@ -9,6 +9,7 @@ mod announce;
 mod app;
 mod brand;
 mod callbacks;
+mod calls;
 mod config;
 mod consultations;
 mod cursor;

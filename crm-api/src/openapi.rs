@@ -24,6 +24,7 @@ use utoipa::{Modify, OpenApi as _};
         (name = "house", description = "Brand and public settings"),
         (name = "consultations", description = "Questions, the queue, the archive"),
         (name = "callbacks", description = "Requests to be called"),
+        (name = "calls", description = "Calls that run, and records of those that were"),
         (name = "patients", description = "Patients as the desk sees them"),
         (name = "operators", description = "The staff"),
         (name = "files", description = "Files of conversations"),

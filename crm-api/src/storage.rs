@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod briefs;
 pub(crate) mod callbacks;
+pub(crate) mod calls;
 pub(crate) mod codes;
 pub(crate) mod consultations;
 pub(crate) mod conversations;

@@ -33,6 +33,10 @@ impl ParticipantRole {
         }
     }
 
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Member, Self::Listener, Self::Hidden].into_iter().find(|one| one.as_str() == text)
+    }
+
     /// Whether the relay passes on what they send.
     pub const fn may_send(self) -> bool {
         matches!(self, Self::Member)
@@ -143,6 +147,12 @@ impl MediaPath {
             Self::TurnTcp => "turn_tcp",
             Self::TurnTls => "turn_tls",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::TurnUdp, Self::TurnTcp, Self::TurnTls]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 

@@ -2,22 +2,40 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Section `[sfu]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Address the workers' UDP sockets listen on.
-    pub bind: IpAddr,
-    /// UDP port of the first worker; the others take the following ports. 0: any
-    /// free port for each.
+    /// Addresses the workers listen on, one or several: IPv4 and IPv6, or those of
+    /// several networks.
+    #[serde(deserialize_with = "one_or_more")]
+    pub bind: Vec<IpAddr>,
+    /// Port of the first worker, for UDP and TCP; the others take the following ports.
+    /// 0: any free port for each.
     pub port_base: u16,
     /// Worker threads. 0: one per core.
     pub workers: usize,
     /// Addresses at which clients reach the workers' ports; each becomes an ICE
-    /// candidate of every answer. Empty: `bind`, which must then be one address.
+    /// candidate of every answer. Empty: those of `bind`, which must then be addresses
+    /// and not wildcards.
+    #[serde(deserialize_with = "one_or_more")]
     pub advertised: Vec<IpAddr>,
+    /// Whether clients may come by TCP, too, where their network lets no UDP through.
+    pub tcp: bool,
+    /// TCP connections of a worker at once.
+    pub max_tcp_connections: usize,
+    /// TCP connections from one address at once. A clinic whose firewall lets no UDP
+    /// through needs as many as it has people in calls.
+    pub max_tcp_connections_per_address: usize,
+    /// Seconds until a TCP connection must belong to a participant, and how long it
+    /// stays when they have gone.
+    pub tcp_unproven_s: u64,
+    /// Seconds for which the reader of a TCP connection may take nothing.
+    pub tcp_stall_s: u64,
+    /// Bytes that may wait for the reader of a TCP connection; packets beyond are lost.
+    pub tcp_queue_bytes: usize,
     /// Rooms per worker.
     pub max_rooms: usize,
     /// Participants per worker.
@@ -41,10 +59,16 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             port_base: 8090,
             workers: 0,
             advertised: Vec::new(),
+            tcp: true,
+            max_tcp_connections: 1_000,
+            max_tcp_connections_per_address: 250,
+            tcp_unproven_s: 10,
+            tcp_stall_s: 10,
+            tcp_queue_bytes: 128 * 1024,
             max_rooms: 2_000,
             max_participants: 4_000,
             max_room_participants: 50,
@@ -58,21 +82,49 @@ impl Default for Config {
     }
 }
 
+/// A list, or one address alone.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "an IP address, or a list of them")]
+    enum OneOrMore {
+        One(IpAddr),
+        More(Vec<IpAddr>),
+    }
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(address) => vec![address],
+        OneOrMore::More(addresses) => addresses,
+    })
+}
+
 impl Config {
     pub const SAMPLE: &'static str = SAMPLE;
 }
 
 /// The section as a commented file; the commented settings are the defaults.
 pub const SAMPLE: &str = r#"[sfu]
-# Address the media sockets (UDP) listen on.
-#bind = "127.0.0.1"
-# UDP port of the first worker; the others take the following ports. 0: any free ones.
+# Addresses the media sockets listen on, for example ["0.0.0.0", "::"] for all of both
+# families. On a machine with several addresses of a family name each: what is asked at
+# one is then answered from the same.
+#bind = ["127.0.0.1"]
+# Port of the first worker, for UDP and TCP; the others take the following ports. 0: any
+# free ones.
 #port_base = 8090
 # Worker threads. 0: one per core.
 #workers = 0
 # Addresses at which clients reach the media ports, for example the public one of a
-# machine behind NAT. Empty: the address of bind.
+# machine behind NAT. Empty: the addresses of bind.
 #advertised = []
+# Let clients come by TCP, too, where their network lets no UDP through.
+#tcp = true
+# TCP connections per worker, and from one address.
+#max_tcp_connections = 1000
+#max_tcp_connections_per_address = 250
+# Seconds until a TCP connection must belong to a participant.
+#tcp_unproven_s = 10
+# Seconds for which the reader of a TCP connection may take nothing, and bytes that may
+# wait for it; packets beyond are lost.
+#tcp_stall_s = 10
+#tcp_queue_bytes = 131072
 # Rooms and participants per worker, and participants per room.
 #max_rooms = 2000
 #max_participants = 4000
@@ -113,5 +165,18 @@ mod tests {
             Figment::from(Toml::string(&uncommented)).extract().expect("the sample is valid");
         assert_eq!(file.sfu, Config::default());
         assert!(uncommented.lines().count() > 10, "{uncommented}");
+    }
+
+    #[test]
+    fn one_address_needs_no_list() {
+        let read = |text| {
+            let file = Figment::from(Toml::string(text)).extract::<File>();
+            file.map_err(|error| error.to_string())
+        };
+        let file = read("[sfu]\nbind = \"::1\"\nadvertised = [\"::1\", \"10.0.0.1\"]").unwrap();
+        assert_eq!(file.sfu.bind.len(), 1);
+        assert_eq!(file.sfu.advertised.len(), 2);
+        let refused = read("[sfu]\nbind = \"here\"").err().unwrap();
+        assert!(refused.contains("an IP address"), "{refused}");
     }
 }

@@ -21,6 +21,44 @@ pub(crate) struct Metrics {
     pub(crate) unsent_datagrams: IntCounter,
     pub(crate) lost_events: IntCounter,
     pub(crate) join_ms: Histogram,
+    pub(crate) tcp: TcpMetrics,
+}
+
+/// What becomes of TCP connections.
+#[derive(Clone)]
+pub(crate) struct TcpMetrics {
+    pub(crate) connections: IntGauge,
+    pub(crate) refused: IntCounter,
+    pub(crate) closed: IntCounterVec,
+    pub(crate) dropped_packets: IntCounter,
+}
+
+impl TcpMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            connections: IntGauge::new("housecall_sfu_tcp_connections", "TCP connections")?,
+            refused: IntCounter::new(
+                "housecall_sfu_tcp_refused_total",
+                "TCP connections beyond the bounds",
+            )?,
+            closed: IntCounterVec::new(
+                Opts::new(
+                    "housecall_sfu_tcp_closed_total",
+                    "TCP connections closed by the relay, by reason",
+                ),
+                &["reason"],
+            )?,
+            dropped_packets: IntCounter::new(
+                "housecall_sfu_tcp_dropped_packets_total",
+                "Packets lost because their TCP reader was behind",
+            )?,
+        };
+        registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.closed.clone()))?;
+        registry.register(Box::new(metrics.dropped_packets.clone()))?;
+        Ok(metrics)
+    }
 }
 
 impl Metrics {
@@ -91,6 +129,7 @@ impl Metrics {
                 "Quality reports dropped because their reader was behind",
             )?,
             join_ms,
+            tcp: TcpMetrics::register(registry)?,
         })
     }
 }

@@ -17,10 +17,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::{self, Sockets};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::placement::Placement;
-use crate::socket;
+use crate::tcp;
 use crate::worker::{Answered, Command, Parts, Told, Worker};
 
 /// Events that may wait to be published, for all workers together.
@@ -32,15 +33,21 @@ const GROUP: &str = "sfu";
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
-        "the media port {address} (UDP) cannot be opened: {error}; choose other ports with sfu.port_base, or another address with sfu.bind"
+        "the media port {address} ({transport}) cannot be opened: {error}; choose other ports with sfu.port_base, or another address with sfu.bind"
     )]
-    Socket { address: SocketAddr, error: std::io::Error },
+    Socket { address: SocketAddr, transport: &'static str, error: std::io::Error },
     #[error("sfu.port_base leaves no port below 65536 for every worker")]
     Ports,
     #[error(
         "clients cannot reach the media at {address}; name the addresses they can reach in sfu.advertised"
     )]
     Unreachable { address: IpAddr },
+    #[error(
+        "sfu.advertised names {address}, but sfu.bind no address of its family for it to lead to"
+    )]
+    NoSocket { address: IpAddr },
+    #[error("sfu.bind names no address to listen on")]
+    NoAddress,
     #[error("a worker thread could not start: {0}")]
     Thread(std::io::Error),
     #[error(transparent)]
@@ -61,18 +68,19 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let sockets = open_sockets(&config)?;
     let mut workers = Vec::new();
     let mut threads = Vec::new();
-    for (index, socket) in sockets.into_iter().enumerate() {
-        let address = socket.local_addr().map_err(StartError::Thread)?;
+    for (index, sockets) in sockets.into_iter().enumerate() {
+        let port = sockets.port;
         let parts = Parts {
             index,
-            socket,
-            core: core_config(&config, address.port())?,
+            core: core_config(&config, &sockets),
+            sockets,
+            tcp: tcp_limits(&config),
             events: events.clone(),
             metrics: metrics.clone(),
             queue: config.request_queue,
         };
         let (worker, thread) = Worker::spawn(parts).map_err(StartError::Thread)?;
-        tracing::info!(worker = index, %address, "media socket open");
+        tracing::info!(worker = index, port, "media sockets open");
         workers.push(worker);
         threads.push(thread);
     }
@@ -97,7 +105,8 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     Ok(Running::without_routes(tasks))
 }
 
-fn open_sockets(config: &Config) -> Result<Vec<std::net::UdpSocket>, StartError> {
+fn open_sockets(config: &Config) -> Result<Vec<Sockets>, StartError> {
+    let plan = addresses::plan(config)?;
     let workers = match config.workers {
         0 => thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -111,26 +120,27 @@ fn open_sockets(config: &Config) -> Result<Vec<std::net::UdpSocket>, StartError>
                     .and_then(|index| base.checked_add(index))
                     .ok_or(StartError::Ports)?,
             };
-            let address = SocketAddr::new(config.bind, port);
-            socket::open(address).map_err(|error| StartError::Socket { address, error })
+            addresses::open(&plan, port, config.tcp)
         })
         .collect()
 }
 
-fn core_config(config: &Config, port: u16) -> Result<CoreConfig, StartError> {
-    let advertised = match config.advertised.as_slice() {
-        [] => std::slice::from_ref(&config.bind),
-        advertised => advertised,
-    };
-    for address in advertised {
-        let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-        if address.is_unspecified() || address.is_multicast() || broadcast {
-            return Err(StartError::Unreachable { address: *address });
-        }
+const fn tcp_limits(config: &Config) -> tcp::Limits {
+    tcp::Limits {
+        connections: config.max_tcp_connections,
+        connections_per_address: config.max_tcp_connections_per_address,
+        connection: tcp::ConnectionLimits {
+            unproven: Duration::from_secs(config.tcp_unproven_s),
+            stall: Duration::from_secs(config.tcp_stall_s),
+            queue_bytes: config.tcp_queue_bytes,
+        },
     }
-    let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+}
+
+fn core_config(config: &Config, sockets: &Sockets) -> CoreConfig {
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
-    Ok(CoreConfig {
+    CoreConfig {
+        tcp_candidates: sockets.tcp_candidates(),
         limits: Limits {
             rooms: config.max_rooms,
             participants: config.max_participants,
@@ -141,8 +151,8 @@ fn core_config(config: &Config, port: u16) -> Result<CoreConfig, StartError> {
         patience: Duration::from_secs(config.patience_s),
         room_linger: Duration::from_secs(config.room_linger_s),
         quality_interval: Duration::from_secs(config.quality_interval_s.max(1)),
-        ..CoreConfig::new(candidates, seed)
-    })
+        ..CoreConfig::new(sockets.candidates(), seed)
+    }
 }
 
 /// What the tasks share.

@@ -1,4 +1,4 @@
-//! A worker's UDP socket. Datagrams of one size to one destination leave together by
+//! A worker's UDP sockets. Datagrams of one size to one destination leave together by
 //! generic segmentation offload: a system call and the kernel's way through its
 //! stack cost more than all else that is done for a packet. Where the kernel or the
 //! network card refuses, datagrams go one by one.
@@ -11,6 +11,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use housecall_sfu_core::{Flow, Transport};
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -32,6 +33,10 @@ const BURST_BYTES: usize = 65_000;
 /// When the address is not ours or the port is taken.
 pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        // IPv4 has sockets of its own, where its addresses are not written as IPv6.
+        socket.set_only_v6(true)?;
+    }
     // Smaller buffers than wanted only mean less patience with bursts.
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
     let _ = socket.set_send_buffer_size(BUFFER_BYTES);
@@ -42,7 +47,7 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Datagrams that will leave by one system call.
 #[derive(Default)]
-pub(crate) struct Burst {
+struct Burst {
     destination: Option<SocketAddr>,
     /// Size of every datagram but the last, which may be smaller.
     segment: usize,
@@ -50,10 +55,13 @@ pub(crate) struct Burst {
     segments: usize,
 }
 
-/// The socket with what the kernel offers for it.
+/// One socket with what the kernel offers for it.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
+    /// The candidates that lead here; at least one.
+    candidates: Vec<SocketAddr>,
     state: UdpSocketState,
+    burst: Burst,
     /// Datagrams one send may hold; 1 where the kernel does not segment.
     max_segments: usize,
 }
@@ -61,7 +69,7 @@ pub(crate) struct MediaSocket {
 impl MediaSocket {
     /// # Errors
     /// When the system refuses the socket's options.
-    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+    pub(crate) fn new(socket: UdpSocket, candidates: Vec<SocketAddr>) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         if state.gro_segments() > 1 {
             // quinn-udp switches joining on; here every datagram is read by itself.
@@ -70,14 +78,19 @@ impl MediaSocket {
         // It also asks for times of arrival, which nobody here reads.
         setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
         let max_segments = state.max_gso_segments();
-        Ok(Self { socket, state, max_segments })
+        Ok(Self { socket, candidates, state, burst: Burst::default(), max_segments })
     }
 
-    /// Gives the datagrams that have come to `take`, with their sender.
-    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(SocketAddr, &[u8])) {
+    /// Gives the datagrams that have come to `take`. Which of several candidates a
+    /// client used for one socket cannot be seen, and makes no difference: the first
+    /// stands for all.
+    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Flow, &[u8])) {
+        let (transport, local) = (Transport::Udp, self.candidates[0]);
         for _ in 0..RECEIVE_BATCH {
             match self.socket.recv_from(buffer) {
-                Ok((length, source)) => take(canonical(source), &buffer[..length]),
+                Ok((length, remote)) => {
+                    take(Flow { transport, local, remote }, &buffer[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Errors of earlier sends come up here; they concern nobody else.
                 Err(error) => tracing::debug!(%error, "receive"),
@@ -87,27 +100,28 @@ impl MediaSocket {
 
     /// Puts a datagram into the burst, sending what was in it when the two cannot
     /// leave together. Returns how many datagrams the system did not take.
-    pub(crate) fn send(
-        &mut self,
-        burst: &mut Burst,
-        destination: SocketAddr,
-        contents: &[u8],
-    ) -> u64 {
-        let unsent = if burst.takes(destination, contents.len(), self.max_segments) {
-            0
-        } else {
-            self.flush(burst)
-        };
-        burst.push(destination, contents);
+    pub(crate) fn send(&mut self, destination: SocketAddr, contents: &[u8]) -> u64 {
+        let fits = self.burst.takes(destination, contents.len(), self.max_segments);
+        let unsent = if fits { 0 } else { self.flush() };
+        self.burst.push(destination, contents);
         unsent
     }
 
     /// Sends the burst. Returns how many datagrams the system did not take: a full
     /// send buffer drops as a full network would, and RTP recovers.
-    pub(crate) fn flush(&mut self, burst: &mut Burst) -> u64 {
-        let Some(destination) = burst.destination.take() else { return 0 };
+    pub(crate) fn flush(&mut self) -> u64 {
+        let Some(destination) = self.burst.destination.take() else { return 0 };
+        // Its memory is kept for the next one.
+        let mut burst = std::mem::take(&mut self.burst);
+        let unsent = self.send_burst(destination, &burst);
+        burst.contents.clear();
+        self.burst = burst;
+        unsent
+    }
+
+    fn send_burst(&mut self, destination: SocketAddr, burst: &Burst) -> u64 {
         let whole = self.transmit(destination, &burst.contents, burst.segment);
-        let unsent = match whole {
+        match whole {
             Ok(()) => 0,
             Err(_) if burst.segments > 1 && self.state.max_gso_segments() == 1 => {
                 tracing::info!("the system does not segment datagrams; sending one by one");
@@ -120,9 +134,7 @@ impl MediaSocket {
                 tracing::debug!(%error, "send");
                 burst.segments as u64
             }
-        };
-        burst.contents.clear();
-        unsent
+        }
     }
 
     fn transmit(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
@@ -138,6 +150,28 @@ impl MediaSocket {
             src_ip: None,
         };
         self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+}
+
+/// All UDP sockets of a worker.
+pub(crate) struct UdpPort {
+    pub(crate) sockets: Vec<MediaSocket>,
+}
+
+impl UdpPort {
+    /// Puts a datagram into the burst of its flow's socket. Returns how many datagrams
+    /// the system did not take.
+    pub(crate) fn send(&mut self, flow: &Flow, contents: &[u8]) -> u64 {
+        let socket = match self.sockets.as_mut_slice() {
+            [only] => Some(only),
+            several => several.iter_mut().find(|socket| socket.candidates.contains(&flow.local)),
+        };
+        socket.map_or(1, |socket| socket.send(flow.remote, contents))
+    }
+
+    /// Sends all bursts. Returns how many datagrams the system did not take.
+    pub(crate) fn flush(&mut self) -> u64 {
+        self.sockets.iter_mut().map(MediaSocket::flush).sum()
     }
 }
 
@@ -171,11 +205,6 @@ impl Burst {
     }
 }
 
-/// An IPv4 client on a dual-stack socket, as the candidates name it.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -190,23 +219,28 @@ mod tests {
         socket
     }
 
+    fn media_socket() -> MediaSocket {
+        let socket = bound();
+        let candidates = vec![socket.local_addr().unwrap()];
+        MediaSocket::new(socket, candidates).expect("the kernel batches")
+    }
+
     /// Sizes as they come from a call: runs, single ones, a smaller last one.
     const SIZES: [usize; 12] = [1100, 1100, 1100, 80, 80, 1200, 1000, 1100, 1100, 1, 1, 1100];
 
     fn arrive(max_segments: usize) {
         let (one, two) = (bound(), bound());
         let (to_one, to_two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
-        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
+        let mut sender = media_socket();
         sender.max_segments = sender.max_segments.min(max_segments);
-        let mut burst = Burst::default();
         let mut sent: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
         for (number, size) in SIZES.into_iter().cycle().take(60).enumerate() {
             let to = if number % 20 < 12 { to_one } else { to_two };
             let datagram = vec![number as u8; size];
-            assert_eq!(sender.send(&mut burst, to, &datagram), 0);
+            assert_eq!(sender.send(to, &datagram), 0);
             sent.entry(to).or_default().push(datagram);
         }
-        assert_eq!(sender.flush(&mut burst), 0);
+        assert_eq!(sender.flush(), 0);
         for receiver in [one, two] {
             let mut buffer = [0; 2048];
             for expected in &sent[&receiver.local_addr().unwrap()] {
@@ -224,19 +258,21 @@ mod tests {
 
     #[test]
     fn a_burst_is_received_one_by_one() {
-        let receiver = MediaSocket::new(bound()).expect("the kernel batches");
-        let to = receiver.socket.local_addr().unwrap();
-        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
-        let mut burst = Burst::default();
+        let receiver = media_socket();
+        let to = receiver.candidates[0];
+        let mut sender = media_socket();
         for number in 0..30_u8 {
-            sender.send(&mut burst, to, &[number; 500]);
+            sender.send(to, &[number; 500]);
         }
-        sender.flush(&mut burst);
+        sender.flush();
 
         // Loopback delivers within the send.
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let mut taken = Vec::new();
-        receiver.receive(&mut buffer, |_, datagram| taken.push(datagram.to_vec()));
+        receiver.receive(&mut buffer, |flow, datagram| {
+            assert_eq!((flow.local, flow.remote), (to, sender.candidates[0]));
+            taken.push(datagram.to_vec());
+        });
         let expected: Vec<_> = (0..30_u8).map(|number| vec![number; 500]).collect();
         assert_eq!(taken, expected);
     }

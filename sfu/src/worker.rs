@@ -1,7 +1,7 @@
-//! One thread, one socket, one core.
+//! One thread, its sockets, one core.
 //!
-//! The thread sleeps in `poll(2)` until a datagram comes, a command is sent or the
-//! core's next time has come. All that arrived is given to the core before its
+//! The thread sleeps until a datagram comes, a connection can be read, a command is
+//! sent or the core's next time has come. All that arrived is given to the core before its
 //! output is taken, so that packets to one destination leave in a run. A turn does
 //! not wait for more to come: measured, its sleep costs more than larger bursts save.
 //!
@@ -12,8 +12,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -23,11 +21,14 @@ use std::time::Instant;
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
 use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::EpollTimeout;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::addresses::Sockets;
 use crate::metrics::{Metrics, Share};
-use crate::socket::{Burst, MAX_DATAGRAM_BYTES, MediaSocket};
+use crate::socket::{MAX_DATAGRAM_BYTES, MediaSocket, UdpPort};
+use crate::tcp::{self, TcpPort};
+use crate::watch::{Source, Watch};
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -61,7 +62,8 @@ pub(crate) struct Worker {
 /// What a worker is made of.
 pub(crate) struct Parts {
     pub(crate) index: usize,
-    pub(crate) socket: UdpSocket,
+    pub(crate) sockets: Sockets,
+    pub(crate) tcp: tcp::Limits,
     pub(crate) core: CoreConfig,
     pub(crate) events: mpsc::Sender<Told>,
     pub(crate) metrics: Metrics,
@@ -72,16 +74,29 @@ impl Worker {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives no thread or no socket pair.
+    /// When the system gives no thread or no further descriptor.
     pub(crate) fn spawn(parts: Parts) -> io::Result<(Self, JoinHandle<()>)> {
         let (commands, inbox) = sync_channel(parts.queue.max(1));
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
+        let sockets = parts.sockets.udp.into_iter();
+        let udp = UdpPort {
+            sockets: sockets
+                .map(|(socket, candidates)| MediaSocket::new(socket, candidates))
+                .collect::<io::Result<_>>()?,
+        };
+        let tcp = TcpPort::new(parts.sockets.tcp, parts.tcp, parts.metrics.tcp.clone())?;
+        let watch = Watch::new()?;
+        watch.add(Source::Waker, &woken)?;
+        watch.add(Source::Tcp, &tcp)?;
+        for (index, socket) in udp.sockets.iter().enumerate() {
+            watch.add(Source::Udp(index), socket)?;
+        }
         let mut state = Thread {
-            socket: MediaSocket::new(parts.socket)?,
-            local: parts.core.candidates[0],
-            burst: Burst::default(),
+            udp,
+            tcp,
+            watch,
             woken,
             inbox,
             events: parts.events,
@@ -113,9 +128,9 @@ impl Worker {
 
 /// What the thread owns besides the core.
 struct Thread {
-    socket: MediaSocket,
-    local: SocketAddr,
-    burst: Burst,
+    udp: UdpPort,
+    tcp: TcpPort,
+    watch: Watch,
     woken: UnixStream,
     inbox: Receiver<Command>,
     events: mpsc::Sender<Told>,
@@ -124,6 +139,25 @@ struct Thread {
     waiting: VecDeque<Told>,
     share: Share,
     stamp: u64,
+}
+
+/// How long events wait when their reader is behind, before the next try.
+const EVENT_RETRY_MS: u16 = 10;
+
+/// The core, as TCP sees it.
+struct Taker<'a> {
+    now: Instant,
+    core: &'a mut Core,
+}
+
+impl tcp::Receiver for Taker<'_> {
+    fn receive(&mut self, flow: Flow, packet: &[u8]) {
+        self.core.handle(self.now, Input::Datagram { flow, contents: packet });
+    }
+
+    fn knows(&self, flow: &Flow) -> bool {
+        self.core.knows(flow)
+    }
 }
 
 enum Next {
@@ -143,6 +177,7 @@ impl Thread {
             if ended.is_ok() {
                 return;
             }
+            self.tcp.close_all();
             self.metrics.worker_restarts.inc();
             let rooms = core.room_ids();
             tracing::error!(worker = index, rooms = rooms.len(), "worker panicked; restarting it");
@@ -157,17 +192,13 @@ impl Thread {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let mut timeout = None;
         loop {
-            self.sleep(timeout);
+            let ready = self.sleep(timeout);
             // The one clock read of a turn: all that came is taken as come now.
             let now = clock();
             let next = self.obey(now, core);
-            let (transport, local) = (Transport::Udp, self.local);
-            self.socket.receive(&mut buffer, |remote, contents| {
-                let flow = Flow { transport, local, remote };
-                core.handle(now, Input::Datagram { flow, contents });
-            });
+            self.receive(now, core, ready, &mut buffer);
             core.handle(now, Input::Timeout);
-            timeout = self.drain(now, core);
+            timeout = earlier(self.drain(now, core), self.tcp.timeout());
             self.share.update(&self.metrics, core);
             self.flush_events();
             if let Next::Stop = next {
@@ -176,16 +207,30 @@ impl Thread {
         }
     }
 
-    fn sleep(&self, until: Option<Instant>) {
-        let timeout = if self.waiting.is_empty() { poll_timeout(until) } else { 10_u16.into() };
-        let mut fds = [
-            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.woken.as_fd(), PollFlags::POLLIN),
-        ];
-        if let Err(error) = poll(&mut fds, timeout)
-            && error != nix::errno::Errno::EINTR
-        {
-            tracing::error!(%error, "poll");
+    fn sleep(&self, until: Option<Instant>) -> impl Iterator<Item = Source> + use<> {
+        let waits = !self.waiting.is_empty();
+        self.watch.wait(if waits { EVENT_RETRY_MS.into() } else { sleep_timeout(until) })
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        ready: impl Iterator<Item = Source>,
+        buffer: &mut [u8],
+    ) {
+        let mut tcp_is_ready = self.tcp.timeout().is_some_and(|due| due <= now);
+        for source in ready {
+            match source {
+                Source::Waker => {}
+                Source::Tcp => tcp_is_ready = true,
+                Source::Udp(index) => self.udp.sockets[index].receive(buffer, |flow, contents| {
+                    core.handle(now, Input::Datagram { flow, contents });
+                }),
+            }
+        }
+        if tcp_is_ready {
+            self.tcp.turn(now, &mut Taker { now, core });
         }
     }
 
@@ -215,14 +260,22 @@ impl Thread {
     fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
         loop {
             match core.poll(now) {
-                Output::Transmit { flow, contents } => {
-                    let unsent = self.socket.send(&mut self.burst, flow.remote, &contents);
-                    self.count_unsent(unsent);
+                Output::Transmit { flow, contents, segment_bytes } => {
+                    for packet in contents.chunks(segment_bytes) {
+                        match flow.transport {
+                            Transport::Udp => {
+                                let unsent = self.udp.send(&flow, packet);
+                                self.count_unsent(unsent);
+                            }
+                            Transport::Tcp => self.tcp.send(&flow, packet),
+                        }
+                    }
                 }
                 Output::Event { room, event } => self.tell(room, event),
                 Output::Timeout(at) => {
-                    let unsent = self.socket.flush(&mut self.burst);
+                    let unsent = self.udp.flush();
                     self.count_unsent(unsent);
+                    self.tcp.flush(now);
                     return at;
                 }
             }
@@ -268,10 +321,14 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
 /// Milliseconds to sleep, rounded up: waking early would spin.
-fn poll_timeout(until: Option<Instant>) -> PollTimeout {
-    let Some(until) = until else { return PollTimeout::NONE };
+fn sleep_timeout(until: Option<Instant>) -> EpollTimeout {
+    let Some(until) = until else { return EpollTimeout::NONE };
     let left = until.saturating_duration_since(clock());
     let milliseconds = left.as_micros().div_ceil(1000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+    EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::house::{House, Person};
 
 /// Each route with an id of somebody else's thing.
 fn foreign_routes(owner: &Owner) -> Vec<(Method, String, Option<Value>)> {
-    let Owner { consultation, callback, file, patient } = owner;
+    let Owner { consultation, callback, call, file, patient } = owner;
     let conversation = patient.conversation();
     let (id, session) = (patient.id(), patient.me["session"].as_str().expect("an id"));
     let empty = || Some(json!({}));
@@ -27,6 +28,7 @@ fn foreign_routes(owner: &Owner) -> Vec<(Method, String, Option<Value>)> {
         (Method::POST, format!("/api/v1/callbacks/{callback}/release"), None),
         (Method::POST, format!("/api/v1/callbacks/{callback}/cancel"), None),
         (Method::POST, format!("/api/v1/callbacks/{callback}/done"), None),
+        (Method::GET, format!("/api/v1/calls/{call}"), None),
         (Method::GET, format!("/api/v1/patients/{id}"), None),
         (Method::POST, format!("/api/v1/conversations/{conversation}/files?name=a.txt"), empty()),
         (Method::GET, format!("/api/v1/files/{file}"), None),
@@ -39,6 +41,7 @@ struct Owner {
     patient: Person,
     consultation: String,
     callback: String,
+    call: String,
     file: String,
 }
 
@@ -51,7 +54,24 @@ async fn owner(house: &House) -> Owner {
     let path = format!("/api/v1/conversations/{}/files?name=a.txt", patient.conversation());
     let file = house.post(&path, &patient, json!("text")).await.ok();
     let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
-    Owner { patient, consultation, callback: id(&callback), file: id(&file) }
+    let call = call(house, &patient, &consultation).await;
+    Owner { patient, consultation, callback: id(&callback), call, file: id(&file) }
+}
+
+/// A call of the patient that nobody answered.
+async fn call(house: &House, patient: &Person, consultation: &str) -> String {
+    let doctor = house.operator("caller", "doctor", Some("neurology")).await;
+    let (call, patient) = (Uuid::now_v7(), patient.id());
+    let client = house.database.pool.get().await.expect("a connection");
+    let script = format!(
+        "INSERT INTO crm.calls (id, conversation_id, consultation_id, caller_id, callee_id, media,
+                                owner_node, ended_at, end_reason)
+         SELECT '{call}', conversation_id, id, '{}', patient_id, 'audio', '{patient}', now(), 'failed'
+         FROM crm.consultations WHERE id = '{consultation}'",
+        doctor.id()
+    );
+    client.batch_execute(&script).await.expect("a call");
+    call.to_string()
 }
 
 #[tokio::test]
@@ -86,6 +106,7 @@ async fn nobody_reaches_anything_without_signing_in() {
         "/api/v1/specialties",
         "/api/v1/consultations",
         "/api/v1/callbacks",
+        "/api/v1/calls",
         "/api/v1/patients",
         "/api/v1/operators",
     ] {
@@ -109,7 +130,8 @@ async fn an_administrator_reads_no_patient() {
         let reply = house.call(method.clone(), &path, Some(&admin.token), body).await;
         assert!(matches!(reply.status.as_u16(), 403 | 404), "{method} {path}: {}", reply.status);
     }
-    for path in ["/api/v1/consultations", "/api/v1/callbacks", "/api/v1/patients"] {
+    for path in ["/api/v1/consultations", "/api/v1/callbacks", "/api/v1/calls", "/api/v1/patients"]
+    {
         house.get(path, &admin).await.refused(403, "forbidden");
     }
     house.get("/api/v1/operators", &admin).await.ok();
@@ -142,7 +164,7 @@ async fn a_doctor_of_another_specialty_does_not_see_the_question() {
 async fn every_route_with_an_id_is_in_the_table() {
     let house = House::open().await;
     let owner = owner(&house).await;
-    let ids = [&owner.consultation, &owner.callback, &owner.file];
+    let ids = [&owner.consultation, &owner.callback, &owner.call, &owner.file];
     let tested: BTreeSet<(String, String)> = foreign_routes(&owner)
         .into_iter()
         .map(|(method, path, _)| {

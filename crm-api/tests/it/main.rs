@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod callbacks;
+mod calls;
 mod claim;
 mod consultations;
 mod demo;

@@ -13,8 +13,16 @@
 //! that must differ between runs come from [`CoreConfig::seed`]. (Keys, ICE
 //! credentials and SSRCs come from str0m and its crypto provider.)
 //!
-//! Each participant is one str0m `Rtc` in RTP mode, ICE-lite, that only ever
-//! answers offers. Payloads are shared between subscribers, never copied here.
+//! Each participant is one str0m `Rtc`, ICE-lite, that only ever answers offers. It
+//! keeps to the session description, ICE and DTLS; media takes another way:
+//!
+//! ```text
+//! demux -> media (open, count, read) -> forward -> rewrite -> outbound (queue)
+//!          feedback (RTCP that comes)      reports (RTCP that goes)
+//! poll  -> outbound (number, pace, seal) -> one burst per send
+//! ```
+//!
+//! A received packet is one allocation, shared by all its subscribers.
 
 mod allocate;
 pub mod codec;
@@ -26,11 +34,17 @@ mod feedback;
 mod flow;
 mod formats;
 mod forward;
+#[cfg(test)]
+mod fuzz;
 mod inbound;
 mod keyframe;
 mod keys;
+pub mod layers;
 mod media;
 mod membership;
+#[cfg(test)]
+#[path = "../tests/it/mutate.rs"]
+mod mutate;
 mod negotiation;
 mod outbound;
 mod packet;
@@ -46,6 +60,7 @@ mod slab;
 mod slots;
 mod srtp;
 mod timers;
+pub mod voices;
 mod wire;
 
 pub use crate::config::{CoreConfig, Limits};

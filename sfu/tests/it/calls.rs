@@ -153,7 +153,7 @@ async fn a_wrong_address_or_a_taken_port_is_named() {
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
     assert!(message.contains(&port.to_string()) && message.contains("port_base"), "{message}");
 
-    let bind = std::net::Ipv4Addr::UNSPECIFIED.into();
+    let bind = vec![std::net::Ipv4Addr::UNSPECIFIED.into()];
     let config = Config { bind, port_base: 0, workers: 1, ..Config::default() };
     let refused = housecall_sfu::start(context(), config).await.err();
     assert!(matches!(refused, Some(StartError::Unreachable { .. })), "{refused:?}");

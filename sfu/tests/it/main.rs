@@ -2,4 +2,6 @@
 
 mod calls;
 mod peer;
+mod reach;
 mod relay;
+mod traveller;

@@ -22,11 +22,19 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
+    /// A relay on free ports of loopback.
+    pub(crate) fn config(workers: usize) -> Config {
+        Config { port_base: 0, workers, ..Config::default() }
+    }
+
     pub(crate) async fn start(workers: usize) -> Self {
+        Self::start_with(Self::config(workers)).await
+    }
+
+    pub(crate) async fn start_with(config: Config) -> Self {
         let context = context();
         let (bus, node) = (context.bus.clone(), NodeId(context.node));
         let (metrics, shutdown) = (context.metrics.clone(), context.shutdown.clone());
-        let config = Config { port_base: 0, workers, ..Config::default() };
         let running = housecall_sfu::start(context, config).await.expect("the relay starts");
         Self { bus, node, metrics, shutdown, running }
     }
@@ -47,7 +55,7 @@ impl Relay {
         Events { subscription: subscription.expect("the bus is open"), seen: Vec::new() }
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, as named on the page.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = housecall_platform::telemetry::render(&self.metrics);
         let line = page
@@ -55,6 +63,19 @@ impl Relay {
             .find(|line| line.split(' ').next() == Some(name))
             .unwrap_or_else(|| panic!("no {name} in {page}"));
         line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+    }
+
+    /// Waits for a metric, which has no event of its own.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+        let mut polls = tokio::time::interval(Duration::from_millis(10));
+        let reached = async {
+            while self.metric(name) != value {
+                polls.tick().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            panic!("{name} stayed {}", self.metric(name));
+        }
     }
 
     pub(crate) async fn stop(self) {

@@ -10,6 +10,8 @@
 
 mod descriptor;
 mod rewrite;
+#[cfg(test)]
+pub(crate) mod sample;
 mod structure;
 #[cfg(test)]
 mod tests;

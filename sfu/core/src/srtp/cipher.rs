@@ -19,7 +19,8 @@ const SHA1_TAG_BYTES: usize = 10;
 /// The cipher of one direction, for RTP or for RTCP.
 pub(super) enum Cipher {
     Gcm(Gcm),
-    Counter(Counter),
+    /// Ten times as large, and what few peers choose.
+    Counter(Box<Counter>),
 }
 
 impl Cipher {

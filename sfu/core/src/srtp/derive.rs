@@ -66,11 +66,11 @@ impl Master {
 
     fn cipher(&self, [encryption, authentication, salt]: [Label; 3]) -> Option<Cipher> {
         match self.profile {
-            Profile::Aes128CmSha1_80 => Some(Cipher::Counter(Counter::new(
+            Profile::Aes128CmSha1_80 => Some(Cipher::Counter(Box::new(Counter::new(
                 &self.derive::<16>(encryption)?,
                 self.derive(salt)?,
                 &self.derive::<20>(authentication)?,
-            )?)),
+            )?))),
             Profile::AeadAes128Gcm => {
                 let key = self.derive::<16>(encryption)?;
                 Some(Cipher::Gcm(Gcm::new(&key, self.derive(salt)?)?))

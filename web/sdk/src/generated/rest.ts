@@ -252,6 +252,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls the operator was in, or all for a supervisor; newest first. */
+        get: operations["listCalls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who was in a call, and how it was for each of them. */
+        get: operations["getCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/consultations": {
         parameters: {
             query?: never;
@@ -566,6 +600,70 @@ export interface components {
             name: string;
             support_phone: string | null;
         };
+        /**
+         * Format: uuid
+         * @description A call; its media room has the same id.
+         */
+        CallId: string;
+        CallListItem: {
+            accepted_at: components["schemas"]["TimestampMs"] | null;
+            callback: components["schemas"]["CallbackId"] | null;
+            consultation: components["schemas"]["ConsultationId"] | null;
+            conversation: components["schemas"]["ConversationId"];
+            created_at: components["schemas"]["TimestampMs"];
+            /**
+             * Format: int64
+             * @description Seconds of talk; zero for a call that was not answered or still runs.
+             */
+            duration_s: number;
+            ended_at: components["schemas"]["TimestampMs"] | null;
+            /**
+             * Format: int32
+             * @description Tracks that should have flowed and did not.
+             */
+            faults: number;
+            /**
+             * Format: int32
+             * @description Invited colleagues; who listened unseen is not counted.
+             */
+            guests: number;
+            id: components["schemas"]["CallId"];
+            media: components["schemas"]["CallMedia"];
+            /**
+             * Format: float
+             * @description The worst mean opinion score (ITU-T G.107) of a participant, over the call.
+             */
+            mos: number | null;
+            operator: components["schemas"]["OperatorBrief"];
+            patient: components["schemas"]["PatientBrief"];
+            reason: components["schemas"]["EndReason"] | null;
+            started_by: components["schemas"]["PersonKind"];
+        };
+        /**
+         * @description What a call carries when it starts. Either side may add video later.
+         * @enum {string}
+         */
+        CallMedia: "audio" | "video";
+        CallPage: {
+            items: components["schemas"]["CallListItem"][];
+            /** @description Pass as `after` for the next page; absent at the end. */
+            next: string | null;
+        };
+        CallParticipant: {
+            came_at: components["schemas"]["TimestampMs"] | null;
+            kind: components["schemas"]["PersonKind"];
+            left_at: components["schemas"]["TimestampMs"] | null;
+            name: string;
+            person: components["schemas"]["PersonId"];
+            quality: components["schemas"]["ParticipantQuality"] | null;
+            /** @description Who listened unseen is shown to supervisors only. */
+            role: components["schemas"]["ParticipantRole"];
+        };
+        /** @description A call with everybody who was in it. */
+        CallRecord: {
+            call: components["schemas"]["CallListItem"];
+            participants: components["schemas"]["CallParticipant"][];
+        };
         Callback: {
             attempts: components["schemas"]["CallbackAttempt"][];
             call_at: components["schemas"]["TimestampMs"] | null;
@@ -720,10 +818,21 @@ export interface components {
             user_agent: string;
         };
         /**
+         * @description Seen from the participant.
+         * @enum {string}
+         */
+        Direction: "up" | "down";
+        /**
          * @description Why a call ended.
          * @enum {string}
          */
         EndReason: "hung_up" | "declined" | "no_answer" | "busy" | "cancelled" | "connection_lost" | "failed";
+        FaultRecord: {
+            fault: components["schemas"]["MediaFault"];
+            source: components["schemas"]["TrackSource"];
+            /** Format: int32 */
+            times: number;
+        };
         /**
          * Format: uuid
          * @description An uploaded file.
@@ -799,6 +908,16 @@ export interface components {
             name?: string | null;
             time_zone?: string | null;
         };
+        /**
+         * @description What is wrong with a track that should flow, named by who can know it.
+         * @enum {string}
+         */
+        MediaFault: "not_arriving" | "not_forwarded" | "not_received" | "not_decoded" | "no_signal";
+        /**
+         * @description How a participant's media travels to the relay.
+         * @enum {string}
+         */
+        MediaPath: "udp" | "tcp" | "turn_udp" | "turn_tcp" | "turn_tls";
         Operator: {
             /**
              * Format: int32
@@ -833,6 +952,61 @@ export interface components {
             role?: components["schemas"]["Role"] | null;
             specialty?: string | null;
         };
+        /**
+         * @description How the call was for one participant. Shares are 0 to 1; absent is what nobody
+         *     measured.
+         */
+        ParticipantQuality: {
+            faults: components["schemas"]["FaultRecord"][];
+            /** Format: int32 */
+            first_frame_ms: number | null;
+            /** Format: int32 */
+            freezes: number;
+            /** Format: float */
+            jitter_ms: number | null;
+            /**
+             * Format: float
+             * @description From the relay to them.
+             */
+            loss_down: number | null;
+            /** Format: float */
+            loss_down_max: number | null;
+            /**
+             * Format: float
+             * @description From them to the relay.
+             */
+            loss_up: number | null;
+            /** Format: float */
+            loss_up_max: number | null;
+            /**
+             * Format: float
+             * @description Mean opinion score of what they heard (ITU-T G.107), 1 to 4.5.
+             */
+            mos_mean: number | null;
+            /** Format: float */
+            mos_min: number | null;
+            path: components["schemas"]["MediaPath"] | null;
+            /**
+             * Format: float
+             * @description From them to the relay.
+             */
+            received_bps: number | null;
+            /** Format: float */
+            rtt_max_ms: number | null;
+            /** Format: float */
+            rtt_ms: number | null;
+            /**
+             * Format: float
+             * @description From the relay to them.
+             */
+            sent_bps: number | null;
+            tracks: components["schemas"]["TrackRecord"][];
+        };
+        /**
+         * @description What a participant is to the others.
+         * @enum {string}
+         */
+        ParticipantRole: "member" | "listener" | "hidden";
         PasswordLogin: {
             device: string;
             email: string;
@@ -977,6 +1151,23 @@ export interface components {
             expires_in_s: number;
             me: components["schemas"]["Me"];
         };
+        TrackRecord: {
+            /** Format: float */
+            bitrate_bps: number | null;
+            /** @description Seen from the participant. */
+            direction: components["schemas"]["Direction"];
+            /** Format: float */
+            frames_per_second: number | null;
+            /** Format: int32 */
+            freezes: number;
+            /** Format: float */
+            jitter_ms: number | null;
+            /** Format: float */
+            loss: number | null;
+            source: components["schemas"]["TrackSource"];
+        };
+        /** @enum {string} */
+        TrackSource: "microphone" | "camera" | "screen";
     };
     responses: never;
     parameters: never;
@@ -1424,6 +1615,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Callback"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCalls: {
+        parameters: {
+            query?: {
+                /** @description `ended` when absent. */
+                list?: "running" | "ended" | "poor";
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description 1 to 100; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallPage"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallRecord"];
                 };
             };
             /** @description Refused: problem details */
