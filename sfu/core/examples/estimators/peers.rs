@@ -11,7 +11,6 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-use crate::cost::clock;
 use crate::link::{Link, Path, Random};
 use crate::record::Record;
 use crate::rig::MS;
@@ -99,8 +98,7 @@ pub(crate) struct Peers {
     pub(crate) record: Record,
     /// Sends at this rate instead of the estimate.
     pub(crate) fixed_bps: Option<f64>,
-    /// Time spent in the sender, and packets it sent.
-    pub(crate) spent: Duration,
+    /// Sent by the sender.
     pub(crate) packets: u64,
     next_frame: Instant,
     next_audio: Instant,
@@ -134,7 +132,6 @@ impl Peers {
             transfer: None,
             record: Record::new(now),
             fixed_bps: None,
-            spent: Duration::ZERO,
             packets: 0,
             next_frame: now,
             next_audio: now,
@@ -172,7 +169,6 @@ impl Peers {
 
     fn exchange(&mut self) {
         let now = self.now;
-        let before = clock();
         while let Some((_, contents)) = self.up.receive(now) {
             self.sender.receive(now, self.receiver.address, &contents);
         }
@@ -182,7 +178,6 @@ impl Peers {
                 self.sender.wake(now);
             }
         }
-        self.spent += clock() - before;
         for contents in self.sender.outgoing.drain(..) {
             self.packets += 1;
             let bytes = contents.len() + BELOW_RTP_BYTES;
@@ -227,7 +222,6 @@ impl Peers {
     }
 
     fn write(&mut self, mid: Mid, codec: Codec, stream: usize, bytes: usize) {
-        let before = clock();
         let pt = self.payload_type(codec);
         self.seq[stream] += 1;
         let seq = self.seq[stream];
@@ -237,7 +231,6 @@ impl Peers {
         let stream = direct.stream_tx_by_mid(mid, None).expect("a send stream");
         stream.write_rtp(write);
         self.sender.wake(self.now);
-        self.spent += clock() - before;
     }
 
     fn payload_type(&self, codec: Codec) -> Pt {
