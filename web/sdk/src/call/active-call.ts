@@ -48,6 +48,8 @@ export class ActiveCall extends Store<CallSnapshot> {
   private readonly signals: Signals;
   private readonly speaker = new Speaker((soundBlocked) => this.patch({ soundBlocked }));
   private acceptedHere = false;
+  /** The relay may speak of a call before the house has shown it. */
+  private joining: string | null = null;
   private preparing: Promise<void> | null = null;
 
   constructor(
@@ -72,7 +74,7 @@ export class ActiveCall extends Store<CallSnapshot> {
   }
 
   get id(): string | null {
-    return this.getSnapshot().view?.id ?? null;
+    return this.getSnapshot().view?.id ?? this.joining;
   }
 
   get over(): boolean {
@@ -113,6 +115,7 @@ export class ActiveCall extends Store<CallSnapshot> {
   /** A supervisor hears a running call; nothing of theirs is sent or shown. */
   async listen(call: string): Promise<void> {
     this.acceptedHere = true;
+    this.joining = call;
     try {
       const peer = this.path.open();
       const started = await this.realtime.request('call.listen', { call, sdp: await peer.firstOffer() });

@@ -125,13 +125,15 @@ export class Peer {
   /** The relay needs at least this many m-lines that receive. */
   async ensureSlots(audio: number, video: number): Promise<void> {
     if (this.closed) return;
+    let added = false;
     for (const [kind, count] of [['audio', audio], ['video', video]] as const) {
       const present = this.connection.getTransceivers().filter((transceiver) => kindOf(transceiver) === kind).length;
       for (let index = present; index < count; index += 1) {
         this.connection.addTransceiver(kind, { direction: 'recvonly' });
+        added = true;
       }
     }
-    await this.negotiate();
+    if (added) await this.negotiate();
   }
 
   setSlots(slots: readonly MediaSlot[]): void {
