@@ -13,7 +13,7 @@ use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::camera::Camera;
@@ -159,15 +159,28 @@ impl Peer {
     }
 
     pub(super) fn accept_answer(&mut self, now: Instant, answer: &str) {
+        let announced = announced(answer);
         let answer = SdpAnswer::from_sdp_string(answer).expect("the relay writes valid SDP");
         let pending = self.pending.take().expect("an offer was made");
         self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
+        // str0m believes no SSRC of a line in which it sends simulcast; browsers do.
+        let mut direct = self.rtc.direct_api();
+        for (mid, ssrc, rtx) in announced {
+            if direct.stream_rx(&ssrc).is_none() {
+                direct.expect_stream_rx(ssrc, Some(rtx), mid, None);
+            }
+        }
         self.widen_caches();
         self.drain(now);
     }
 
-    /// An offer with at least so many lines of each kind.
-    pub(super) fn offer_lines(&mut self, now: Instant, audio: usize, video: usize) -> String {
+    /// An offer with at least so many lines of each kind; `None` if they are there.
+    pub(super) fn offer_lines(
+        &mut self,
+        now: Instant,
+        audio: usize,
+        video: usize,
+    ) -> Option<String> {
         let mut change = self.rtc.sdp_api();
         for (kind, wanted) in [(MediaKind::Audio, audio), (MediaKind::Video, video)] {
             let present = self.mids.iter().filter(|(_, line)| *line == kind).count();
@@ -176,10 +189,10 @@ impl Peer {
                 self.mids.push((mid, kind));
             }
         }
-        let (offer, pending) = change.apply().expect("something to offer");
+        let (offer, pending) = change.apply()?;
         self.pending = Some(pending);
         self.drain(now);
-        offer.to_sdp_string()
+        Some(offer.to_sdp_string())
     }
 
     /// As if it had sent that many voice packets before.
@@ -389,6 +402,23 @@ impl Peer {
         let all = self.listeners.values().map(|listener| &listener.heard);
         all.max_by_key(|heard| heard.packets).cloned().unwrap_or_default()
     }
+}
+
+/// The video streams that an answer names with their repetitions, by m-line.
+fn announced(answer: &str) -> Vec<(Mid, Ssrc, Ssrc)> {
+    let mut streams = Vec::new();
+    let mut mid = None;
+    for line in answer.lines() {
+        if let Some(name) = line.strip_prefix("a=mid:") {
+            mid = Some(Mid::from(name));
+        }
+        let pair = line.strip_prefix("a=ssrc-group:FID ").and_then(|pair| pair.split_once(' '));
+        if let (Some(mid), Some((main, rtx))) = (mid, pair) {
+            let ssrc = |text: &str| Ssrc::from(text.parse::<u32>().expect("a number"));
+            streams.push((mid, ssrc(main), ssrc(rtx)));
+        }
+    }
+    streams
 }
 
 fn layers() -> Simulcast {

@@ -169,10 +169,11 @@ impl Stage {
         self.turns += 1;
         loop {
             match self.core.poll(self.now) {
-                Output::Transmit { flow, contents } => {
+                Output::Transmit { flow, contents, segment_bytes } => {
                     let to = self.peers.iter_mut().find(|peer| peer.address == flow.remote);
-                    if let Some(peer) = to {
-                        peer.down.send(self.now, contents.len() + 28, contents);
+                    let Some(peer) = to else { continue };
+                    for datagram in contents.chunks(segment_bytes) {
+                        peer.down.send(self.now, datagram.len() + 28, datagram.to_vec());
                     }
                 }
                 Output::Event { event, .. } => events.push(event),
@@ -211,7 +212,7 @@ impl Stage {
     fn offer(&mut self, participant: PersonId, audio: usize, video: usize) {
         let place = self.peers.iter().position(|peer| peer.person == participant);
         let Some(place) = place.filter(|place| self.peers[*place].connected) else { return };
-        let sdp = self.peers[place].offer_lines(self.now, audio, video);
+        let Some(sdp) = self.peers[place].offer_lines(self.now, audio, video) else { return };
         let answer = self.ask(|room| SfuRequest::Offer { room, participant, sdp });
         self.peers[place].accept_answer(self.now, &answer);
     }
