@@ -79,6 +79,8 @@ pub(super) struct Viewer {
     stuck_since: Option<Instant>,
     /// Something arrived since the last attempt.
     fresh: bool,
+    /// What arrives is of no use before a key frame.
+    lacks_key: bool,
     begun: Instant,
     pub(super) seen: Seen,
     /// Each change: when, which layer.
@@ -100,6 +102,7 @@ impl Viewer {
             last_progress: now,
             stuck_since: None,
             fresh: false,
+            lacks_key: false,
             begun: now,
             seen: Seen::default(),
             layers: Vec::new(),
@@ -141,7 +144,7 @@ impl Viewer {
         if std::mem::take(&mut self.fresh) {
             self.decode_frames(now);
         }
-        if self.packets.is_empty() {
+        if self.packets.is_empty() && !self.lacks_key {
             self.stuck_since = None;
             return false;
         }
@@ -164,7 +167,10 @@ impl Viewer {
         loop {
             match self.head() {
                 Head::Frame(end) => self.show(now, end),
-                Head::Useless(next) => self.packets = self.packets.split_off(&next),
+                Head::Useless(next) => {
+                    self.lacks_key |= self.next_seq.is_none();
+                    self.packets = self.packets.split_off(&next);
+                }
                 Head::Incomplete => return,
             }
         }
@@ -218,6 +224,7 @@ impl Viewer {
         let frame = std::mem::replace(&mut self.packets, rest);
         self.next_seq = Some(end + 1);
         self.stuck_since = None;
+        self.lacks_key = false;
         self.last_progress = now;
         let packets: Vec<_> = frame.into_values().collect();
         let mark = packets[0].mark;
