@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::outbound::entry::Entry;
 
-/// A packet is kept at least this long: a round trip of a bad link.
-const MIN_AGE: Duration = Duration::from_millis(300);
+/// A packet is kept at least this long. Where a tenth is lost, so is a tenth of the
+/// repetitions: with less, one packet in a thousand costs a keyframe.
+const MIN_AGE: Duration = Duration::from_millis(500);
 /// What is older than this comes too late for a conversation.
 const MAX_AGE: Duration = Duration::from_secs(1);
-/// Round trips a packet is kept: to be missed, asked for, lost again and asked for.
-const ROUND_TRIPS: u32 = 3;
+/// Round trips a packet is kept: to be missed, asked for, lost again and asked for,
+/// twice.
+const ROUND_TRIPS: u32 = 5;
 
 #[derive(Debug)]
 pub(crate) struct History {
