@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod operators;
 pub(crate) mod patients;
 pub(crate) mod sessions;
+pub(crate) mod uploads;
 
 use tokio_postgres::error::SqlState;
 

@@ -7,7 +7,7 @@ pub use crate::domain::Specialty;
 use crate::domain::{
     CallbackState, ConsultationState, FileView, PersonKind, PresenceStatus, Role, TimestampMs,
 };
-use crate::ids::{CallbackId, ConsultationId, ConversationId, PersonId, SessionId};
+use crate::ids::{CallbackId, ConsultationId, ConversationId, FileId, PersonId, SessionId};
 
 macro_rules! bodies {
     ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty),* $(,)? })+) => {$(
@@ -263,6 +263,14 @@ bodies! {
         pub history: Vec<HistoryItem>,
         /// Newest first, at most 50.
         pub files: Vec<PatientFile>,
+    }
+    /// An upload in parts, as it stands.
+    pub struct UploadView {
+        /// The file's id once it is whole.
+        pub id: FileId,
+        pub offset_bytes: i64,
+        pub length_bytes: i64,
+        pub file: Option<FileView>,
     }
     pub struct PatientFile { pub file: FileView, pub uploaded_at: TimestampMs }
     pub struct HistoryItem {

@@ -7,7 +7,7 @@
 use deadpool_postgres::Transaction;
 use housecall_protocol::client::ReceiptView;
 use housecall_protocol::domain::{
-    FileView, Message, MessageBody, PersonKind, SystemEvent, TimestampMs,
+    FileState, FileView, Message, MessageBody, PersonKind, SystemEvent, TimestampMs,
 };
 use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, FileId, PersonId};
 use uuid::Uuid;
@@ -225,8 +225,10 @@ async fn own_file(
 ) -> Result<Option<FileView>, tokio_postgres::Error> {
     let statement = tx
         .prepare_cached(
-            "SELECT name, media_type, size_bytes, width, height FROM crm.files
-             WHERE id = $1 AND conversation_id = $2 AND uploader_id = $3",
+            "SELECT name, media_type, size_bytes, width, height, state, has_thumbnail
+             FROM crm.files
+             WHERE id = $1 AND conversation_id = $2 AND uploader_id = $3
+               AND state <> 'refused'",
         )
         .await?;
     let row = tx.query_opt(&statement, &[&file.0, &new.conversation.0, &new.sender.0]).await?;
@@ -237,6 +239,8 @@ async fn own_file(
         size_bytes: row.get(2),
         width: row.get(3),
         height: row.get(4),
+        state: FileState::of(row.get(5)).unwrap_or(FileState::Checking),
+        has_thumbnail: row.get(6),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! Reading what was written.
 
 use deadpool_postgres::Object;
-use housecall_protocol::domain::{FileView, Message, MessageBody};
+use housecall_protocol::domain::{FileState, FileView, Message, MessageBody};
 use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, FileId, PersonId};
 use tokio_postgres::Row;
 
@@ -23,7 +23,7 @@ macro_rules! page {
             "SELECT m.seq, m.sender_id, p.name AS sender_name, p.kind AS sender_kind,
                     m.client_message_id, m.consultation_id, m.kind, m.text, m.event, m.sent_at,
                     f.id AS file_id, f.name AS file_name, f.media_type, f.size_bytes,
-                    f.width, f.height
+                    f.width, f.height, f.state AS file_state, f.has_thumbnail
              FROM chat.messages m
              LEFT JOIN crm.people p ON p.id = m.sender_id
              LEFT JOIN crm.files f ON f.id = m.file_id
@@ -126,6 +126,8 @@ fn body(row: &Row) -> Result<MessageBody, StorageError> {
                 size_bytes: row.get("size_bytes"),
                 width: row.get("width"),
                 height: row.get("height"),
+                state: FileState::of(row.get("file_state")).unwrap_or(FileState::Checking),
+                has_thumbnail: row.get("has_thumbnail"),
             },
             caption: text,
         }),
