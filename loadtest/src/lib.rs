@@ -13,9 +13,19 @@
 //! - [`floor`]: receive, encrypt, send, and nothing else;
 //! - [`process`]: what the system says of another process;
 //! - [`report`]: the figures as JSON.
+//!
+//! And load for the front door, from clients in processes of their own:
+//!
+//! - [`deployment`]: a house of one or several processes, and its people;
+//! - [`crowd`]: the clients;
+//! - [`idle`]: what a silent connection costs; [`accept_floor`]: the least it could.
 
+pub mod accept_floor;
+pub mod crowd;
+pub mod deployment;
 pub mod fleet;
 pub mod floor;
+pub mod idle;
 pub mod media;
 pub mod peer;
 pub mod process;

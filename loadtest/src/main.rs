@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use housecall_loadtest::report::{self, Figures};
 use housecall_loadtest::run::{self, Plan};
 use housecall_loadtest::scenario::{Scenario, Shape};
-use housecall_loadtest::{floor, process};
+use housecall_loadtest::crowd::worker;
+use housecall_loadtest::idle::{self, Idle};
+use housecall_loadtest::{accept_floor, floor, process};
 use housecall_platform::bus::Bus;
 use housecall_platform::testing::NatsServer;
 use serde::Serialize;
@@ -30,6 +32,32 @@ enum Command_ {
     /// The least a relay must do; started by `relay-bench`.
     #[command(hide = true)]
     Floor,
+    /// What silent WebSockets cost; the section `idle` of `chat.json`.
+    IdleBench(IdleBench),
+    /// A process of clients that obeys orders; started by the benchmarks.
+    #[command(hide = true)]
+    Crowd { file: PathBuf },
+    /// The least that holds connections; started by `idle-bench`.
+    #[command(hide = true)]
+    AcceptFloor { heartbeat_ms: u64 },
+}
+
+#[derive(Debug, Args)]
+struct IdleBench {
+    /// The binary whose gateway is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    #[arg(long, default_value_t = 50_000)]
+    connections: usize,
+    /// Of them inside TLS, measured apart in one process.
+    #[arg(long, default_value_t = 10_000)]
+    tls_connections: usize,
+    /// Rounds of pings over which CPU is counted.
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
+    /// Where the figures are written.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +97,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command_::RelayBench(arguments) => bench(&arguments),
         Command_::Floor => floor::serve(),
+        Command_::IdleBench(arguments) => idle_bench(arguments),
+        Command_::Crowd { file } => worker::serve(&file),
+        Command_::AcceptFloor { heartbeat_ms } => {
+            accept_floor::serve(Duration::from_millis(heartbeat_ms))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,14 +112,34 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
-    process::pin_self(arguments.load_core)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn idle_bench(arguments: IdleBench) -> anyhow::Result<()> {
+    let IdleBench { housecall, connections, tls_connections, rounds, out } = arguments;
+    let idle = Idle { housecall, connections, tls_connections, rounds };
+    let figures = runtime()?.block_on(idle::bench(&idle))?;
+    write(&figures, out.as_deref())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("the runtime cannot start")?;
-    let report = runtime.block_on(bench_all(arguments))?;
+        .context("the runtime cannot start")
+}
+
+/// Prints the figures, and writes them where asked.
+fn write(figures: &impl Serialize, out: Option<&Path>) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    print!("{text}");
+    if let Some(path) = out {
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
+    process::pin_self(arguments.load_core)?;
+    let report = runtime()?.block_on(bench_all(arguments))?;
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, text + "\n").with_context(|| path.display().to_string())?;
