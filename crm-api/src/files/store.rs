@@ -92,16 +92,7 @@ impl FileStore {
         let mut writer = WriteMultipart::new_with_chunk_size(upload, MULTIPART_BYTES);
         let mut chunks = self.parts(id, parts);
         while let Some(chunk) = chunks.next().await {
-            // Two on their way: a slow store slows the reader down instead of filling
-            // the memory.
-            let ready = match chunk {
-                Ok(chunk) => match writer.wait_for_capacity(2).await {
-                    Ok(()) => Ok(writer.put(chunk)),
-                    Err(error) => Err(failed(&error)),
-                },
-                Err(error) => Err(error),
-            };
-            if let Err(error) = ready {
+            if let Err(error) = pass_on(&mut writer, chunk).await {
                 if let Err(error) = writer.abort().await {
                     tracing::warn!(%error, file = %id, "an unfinished file stays behind");
                 }
@@ -162,6 +153,18 @@ impl FileStore {
         let stored = self.store.put(path, PutPayload::from_bytes(bytes)).await;
         stored.map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// Two chunks may be on their way: a slow store slows the reader down instead of
+/// filling the memory.
+async fn pass_on(
+    writer: &mut WriteMultipart,
+    chunk: Result<Bytes, ApiError>,
+) -> Result<(), ApiError> {
+    let chunk = chunk?;
+    writer.wait_for_capacity(2).await.map_err(|error| failed(&error))?;
+    writer.put(chunk);
+    Ok(())
 }
 
 /// Spread over directories by the id's random end, since ids of one day begin alike.
