@@ -2,22 +2,34 @@
 
 mod access;
 mod append;
+mod files;
 mod history;
 mod receipts;
 
+use std::time::Duration;
+
 use deadpool_postgres::PoolError;
-use housecall_platform::postgres::Pool;
+use housecall_platform::postgres::{self, Patience, Pool};
 use housecall_protocol::domain::PersonKind;
 use tokio_postgres::error::SqlState;
 
 pub(crate) use access::{Access, Right};
-pub(crate) use append::{AppendError, Content, Fresh, NewMessage, Stored};
+pub(crate) use append::{Content, Fresh, NewMessage, Outcome, Refused, Stored};
 pub(crate) use history::Span;
+pub(crate) use receipts::Mark;
 
-/// Conversations as PostgreSQL holds them. Clones share the pool.
+/// What a batch of messages may take. It waits for no conversation's lock; longer
+/// waits mean that something is stuck, and the client's resend is better than a
+/// blocked lane.
+const WRITING: Patience =
+    Patience { lock: Some(Duration::from_millis(250)), statement: Some(Duration::from_secs(4)) };
+
+/// Conversations as PostgreSQL holds them. Clones share the pools.
 #[derive(Clone)]
 pub(crate) struct Storage {
     pool: Pool,
+    /// The writer lanes' own connections: no page of history keeps a message waiting.
+    writers: Pool,
 }
 
 /// Why the database gave no answer.
@@ -45,6 +57,19 @@ impl StorageError {
             Self::Event(_) | Self::Unknown { .. } => false,
         }
     }
+
+    /// Whether a batch may have failed for the sake of one row, so that the others
+    /// would succeed without it.
+    pub(crate) fn may_be_one_rows(&self) -> bool {
+        match self {
+            Self::Pool(_) => false,
+            Self::Database(error) => error.code().is_some_and(|code| {
+                !is_passing(error)
+                    || [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code)
+            }),
+            Self::Event(_) | Self::Unknown { .. } => true,
+        }
+    }
 }
 
 fn is_passing(error: &tokio_postgres::Error) -> bool {
@@ -65,8 +90,9 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
 }
 
 impl Storage {
-    pub(crate) const fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: Pool, writers: usize) -> Result<Self, postgres::PoolError> {
+        let writers = pool.apart(writers, WRITING)?;
+        Ok(Self { pool, writers })
     }
 }
 

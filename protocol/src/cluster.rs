@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::{
-    CallAccept, CallReport, ChatAck, ChatPage, ChatState, ErrorCode, PersonPresence, ReceiptView,
+    CallAccept, CallReport, ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, PersonPresence, ReceiptView,
     SendBody, ServerFrame, Topic, TypingView,
 };
 use crate::domain::{
@@ -104,12 +104,18 @@ pub struct ChatRequest {
     pub command: ChatCommand,
 }
 
+/// Messages of one [`ChatCommand::SendMany`].
+pub const MAX_SENT_TOGETHER: usize = 64;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChatCommand {
     /// Answered by [`ChatReply::State`].
     Open { conversation: ConversationId },
     /// Answered by [`ChatReply::Ack`], after the commit.
     Send { conversation: ConversationId, client_message_id: ClientMessageId, body: SendBody },
+    /// Messages of one person, in the order of writing; at most
+    /// [`MAX_SENT_TOGETHER`]. Answered by [`ChatReply::Acks`], in the same order.
+    SendMany { messages: Vec<ChatSend> },
     /// Answered by [`ChatReply::Page`].
     Fetch {
         conversation: ConversationId,
@@ -127,6 +133,7 @@ pub enum ChatCommand {
 pub enum ChatReply {
     State(ChatState),
     Ack(ChatAck),
+    Acks(Vec<Answer<ChatAck>>),
     Page(ChatPage),
     Done,
 }

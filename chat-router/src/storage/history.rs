@@ -1,11 +1,11 @@
 //! Reading what was written.
 
 use deadpool_postgres::Object;
-use housecall_protocol::domain::{FileState, FileView, Message, MessageBody};
-use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, FileId, PersonId};
+use housecall_protocol::domain::{Message, MessageBody};
+use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, PersonId};
 use tokio_postgres::Row;
 
-use super::{Storage, StorageError, person_kind};
+use super::{Storage, StorageError, files, person_kind};
 
 /// Which part of a conversation. Pages are ascending by seq whatever the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,19 +118,7 @@ fn body(row: &Row) -> Result<MessageBody, StorageError> {
         "text" => Ok(MessageBody::Text { text }),
         "note" => Ok(MessageBody::Note { text }),
         "system" => Ok(MessageBody::System { event: serde_json::from_value(row.get("event"))? }),
-        "file" => Ok(MessageBody::File {
-            file: FileView {
-                id: FileId(row.get("file_id")),
-                name: row.get("file_name"),
-                media_type: row.get("media_type"),
-                size_bytes: row.get("size_bytes"),
-                width: row.get("width"),
-                height: row.get("height"),
-                state: FileState::of(row.get("file_state")).unwrap_or(FileState::Checking),
-                has_thumbnail: row.get("has_thumbnail"),
-            },
-            caption: text,
-        }),
+        "file" => Ok(MessageBody::File { file: files::view(row), caption: text }),
         other => Err(StorageError::Unknown { field: "message kind", value: other.to_owned() }),
     }
 }
