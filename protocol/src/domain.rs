@@ -338,7 +338,7 @@ pub struct CallParty {
 }
 
 /// What a participant sends now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[ts(export, export_to = "realtime.ts")]
 #[serde(deny_unknown_fields)]
 pub struct MediaState {
