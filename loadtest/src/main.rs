@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use housecall_loadtest::crowd::worker;
+use housecall_loadtest::idle::{self, Idle};
 use housecall_loadtest::report::{self, Figures};
 use housecall_loadtest::run::{self, Plan};
 use housecall_loadtest::scenario::{Scenario, Shape};
-use housecall_loadtest::crowd::worker;
-use housecall_loadtest::idle::{self, Idle};
 use housecall_loadtest::{accept_floor, floor, process};
 use housecall_platform::bus::Bus;
 use housecall_platform::testing::NatsServer;

@@ -118,6 +118,7 @@ impl<K> Wheel<K> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Rounding {
     Up,
     Down,

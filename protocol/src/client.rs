@@ -540,8 +540,15 @@ pub mod close {
     pub const SLOW_CONSUMER: u16 = 4008;
     /// Too many frames, or too many connections of one person: reconnect after a pause.
     pub const RATE_LIMITED: u16 = 4009;
-    /// The server stops: reconnect after a random part of a second.
+    /// The server stops: reconnect when the reason says, or after a random part of a
+    /// second.
     pub const DRAINING: u16 = 4010;
     /// Continued by a newer connection of the same device.
     pub const REPLACED: u16 = 4011;
+
+    /// The close frame's reason: a word for developers, and for how long the client
+    /// should stay away before it connects again, as `draining retry_ms=1500`.
+    pub fn reason(word: &str, retry_ms: Option<u64>) -> String {
+        retry_ms.map_or_else(|| word.to_owned(), |ms| format!("{word} retry_ms={ms}"))
+    }
 }

@@ -2,16 +2,22 @@
 
 pub(crate) mod access;
 pub(crate) mod admission;
+pub(crate) mod alarm;
 pub(crate) mod beats;
 pub(crate) mod close;
 pub(crate) mod dispatch;
+pub(crate) mod drain;
+pub(crate) mod gate;
 pub(crate) mod handle;
-pub(crate) mod outbox;
+mod jitter;
+pub(crate) mod mailbox;
+pub(crate) mod meter;
 pub(crate) mod registry;
+pub(crate) mod share;
 pub(crate) mod upgrade;
 pub(crate) mod watchers;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use housecall_platform::bus::BusError;
 use housecall_platform::service::Context;
@@ -27,6 +33,8 @@ use crate::Config;
 use crate::call::Calls;
 use crate::metrics::Metrics;
 use admission::Admission;
+use alarm::Alarm;
+use gate::Gate;
 use registry::Registry;
 use watchers::Watchers;
 
@@ -34,15 +42,19 @@ use watchers::Watchers;
 pub(crate) struct Gateway {
     pub(crate) context: Context,
     pub(crate) config: Config,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) registry: Registry,
     pub(crate) watchers: Watchers,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) gate: Gate,
+    pub(crate) alarm: Alarm,
     pub(crate) calls: Calls,
     /// Connection tasks, apart from the others so that a drain can wait for them.
     pub(crate) connections: TaskTracker,
     /// Cancelled once calls have ended: every connection closes.
     pub(crate) draining: CancellationToken,
+    /// How many connections there were then.
+    pub(crate) leaving: OnceLock<usize>,
 }
 
 impl Gateway {

@@ -13,8 +13,9 @@ mod ice;
 mod lane;
 mod metrics;
 mod storage;
+mod websocket;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use housecall_platform::bus::BusError;
 use housecall_platform::service::{Context, Running};
@@ -26,10 +27,12 @@ use tokio_util::task::TaskTracker;
 use call::Calls;
 pub use config::{CallConfig, Config, IceServerConfig};
 use gateway::admission::Admission;
+use gateway::alarm::Alarm;
 use gateway::dispatch::Subscriptions;
+use gateway::gate::Gate;
 use gateway::registry::Registry;
 use gateway::watchers::{self, Watchers};
-use gateway::{Gateway, beats, upgrade};
+use gateway::{Gateway, beats, drain, upgrade};
 use metrics::Metrics;
 
 /// Why the gateway could not start.
@@ -47,15 +50,18 @@ pub enum StartError {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
-    let metrics = Metrics::register(&context)?;
+    let metrics = Arc::new(Metrics::register(&context)?);
     let requests = context.bus.subscribe(&subject::call_request(NodeId(context.node))).await?;
     let gateway = Arc::new(Gateway {
         admission: Arc::new(Admission::new(&config)),
+        gate: Gate::new(config.hellos_at_once, config.hellos_waiting),
+        alarm: Alarm::new(),
         registry: Registry::default(),
         watchers: Watchers::default(),
         calls: Calls::new(),
         connections: TaskTracker::new(),
         draining: CancellationToken::new(),
+        leaving: OnceLock::new(),
         metrics,
         config,
         context,
@@ -70,20 +76,12 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     tasks.spawn(call::sweep::run(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, stop.clone()));
     tasks.spawn(watchers::refresh(Arc::clone(&gateway), stop.clone()));
-    tasks.spawn(drain(Arc::clone(&gateway), stop));
+    tasks.spawn(ring(Arc::clone(&gateway), stop.clone()));
+    tasks.spawn(drain::run(Arc::clone(&gateway), stop));
     tasks.close();
     Ok(Running { router: upgrade::router(gateway), tasks })
 }
 
-/// Ends calls, then connections, then everything else.
-async fn drain(gateway: Arc<Gateway>, stop: CancellationToken) {
-    gateway.context.shutdown.cancelled().await;
-    let patience = gateway.config.drain();
-    gateway.calls.drain(patience).await;
-    gateway.draining.cancel();
-    gateway.connections.close();
-    if tokio::time::timeout(patience * 2, gateway.connections.wait()).await.is_err() {
-        tracing::warn!("connections did not close in time");
-    }
-    stop.cancel();
+async fn ring(gateway: Arc<Gateway>, stop: CancellationToken) {
+    gateway.alarm.run(stop).await;
 }

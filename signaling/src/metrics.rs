@@ -6,8 +6,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
 
-/// Handles to the counters; clones share them.
-#[derive(Clone)]
+/// Handles to the counters.
 pub(crate) struct Metrics {
     pub(crate) connections: IntGaugeVec,
     pub(crate) refused: IntCounterVec,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures::{SinkExt, StreamExt};
+use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
@@ -57,6 +58,9 @@ impl Dialer {
 /// When it is refused.
 pub async fn tcp(source: IpAddr, door: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
+    // The port is chosen at the connect: a free one for this pair of addresses.
+    // Chosen at the bind it takes the kernel milliseconds among so many.
+    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
     socket.bind(SocketAddr::new(source, 0))?;
     let stream = socket.connect(door).await?;
     stream.set_nodelay(true)?;

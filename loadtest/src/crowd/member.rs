@@ -205,5 +205,5 @@ fn backoff(attempt: u32) -> Duration {
 /// Uniform below `ceiling`, from the random part of an id.
 fn jitter(ceiling: u64) -> u64 {
     let (_, random) = Uuid::new_v4().as_u64_pair();
-    (random & 0xffff_ffff) * ceiling >> 32
+    ((random & 0xffff_ffff) * ceiling) >> 32
 }

@@ -133,14 +133,14 @@ impl Worker {
             .members
             .iter()
             .map(|member| {
-                let (member, places, work) = (Arc::clone(member), Arc::clone(&places), work.clone());
-                let local = async move {
+                let (member, places, work) =
+                    (Arc::clone(member), Arc::clone(&places), work.clone());
+                async move {
                     let place = places.acquire().await;
                     let part = work(&mut *member.lock().await).await;
                     drop(place);
                     part
-                };
-                local
+                }
             })
             .collect();
         sum_up(parts).await

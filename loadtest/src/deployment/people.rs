@@ -22,10 +22,7 @@ pub struct Person {
 /// # Errors
 /// When the database refuses, or no CRM has made its key yet.
 pub async fn patients(database: &Client, count: usize) -> anyhow::Result<Vec<Person>> {
-    let first: i64 = database
-        .query_one("SELECT count(*) FROM crm.patients", &[])
-        .await?
-        .get(0);
+    let first: i64 = database.query_one("SELECT count(*) FROM crm.patients", &[]).await?.get(0);
     database
         .batch_execute(
             "CREATE TEMP TABLE IF NOT EXISTS newcomer (

@@ -81,7 +81,7 @@ impl Desk {
             Err((refusal, ends)) => {
                 self.handle.refuse(self.re, &refusal, None);
                 if let Some(reason) = ends {
-                    self.handle.closer.close(reason);
+                    self.handle.close(reason);
                 }
                 Done::Nothing
             }
@@ -119,6 +119,9 @@ impl Desk {
         Ok(match reply {
             ChatReply::State(state) => ServerFrame::ChatState(state),
             ChatReply::Ack(ack) => ServerFrame::ChatAck(ack),
+            ChatReply::Acks(_) => {
+                return Err(Refusal::new(ErrorCode::Internal, "the chat router answered amiss"));
+            }
             ChatReply::Page(page) => ServerFrame::ChatPage(page),
             ChatReply::Done => ServerFrame::Ok(Empty {}),
         })

@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
 use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
@@ -96,7 +96,7 @@ async fn pump_desk(gateway: Arc<Gateway>, mut subscription: Subscription, stop: 
     }
 }
 
-fn text(frame: ServerFrame) -> Utf8Bytes {
+fn text(frame: ServerFrame) -> Bytes {
     Outgoing::event(frame).to_text().into()
 }
 
@@ -137,7 +137,7 @@ fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Messa
     let render =
         |message: Message| text(ServerFrame::ChatMessage(ChatMessage { conversation, message }));
     // At most three different texts, each made when first needed.
-    let (mut own, mut others, mut hidden) = (None::<Utf8Bytes>, None::<Utf8Bytes>, None);
+    let (mut own, mut others, mut hidden) = (None::<Bytes>, None::<Bytes>, None);
     gateway.registry.send_to_followers(conversation, |handle| {
         let text = if handle.kind == PersonKind::Patient && is_note(message) {
             hidden.get_or_insert_with(|| render(message.clone().seen_by(PersonKind::Patient)))
