@@ -24,6 +24,7 @@ interface Destination {
 const RETRY_DELAYS_MS = [300, 1_000, 3_000];
 /** Larger files are sent without a digest: it needs all bytes in memory at once. */
 const MAX_DIGEST_BYTES = 64 * 1024 * 1024;
+const MAX_ONE_REQUEST_BYTES = 128 * 1024;
 const LOCKED = 423;
 
 export async function upload(bytes: Blob, to: Destination, options: UploadOptions): Promise<FileId> {
@@ -40,8 +41,9 @@ function run(bytes: Blob, metadata: Record<string, string>, to: Destination, opt
       endpoint: new URL(to.endpoint, location.origin).href,
       ...(options.address ? { uploadUrl: options.address } : {}),
       metadata,
-      // One request is enough for a small file on a good line.
-      uploadDataDuringCreation: true,
+      // A small file takes one request. A larger one must know its address before its
+      // first byte leaves: without an address there is nothing to go on with.
+      uploadDataDuringCreation: bytes.size <= MAX_ONE_REQUEST_BYTES,
       storeFingerprintForResuming: false,
       retryDelays: RETRY_DELAYS_MS,
       onBeforeRequest: async (request) => request.setHeader('authorization', `Bearer ${await to.token()}`),
