@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use housecall_loadtest::chat::durable::{self, Durable};
+use housecall_loadtest::chat::latency::{self, Latency};
+use housecall_loadtest::chat::{self, sections};
 use housecall_loadtest::crowd::worker;
 use housecall_loadtest::idle::{self, Idle};
 use housecall_loadtest::report::{self, Figures};
@@ -34,6 +37,11 @@ enum Command_ {
     Floor,
     /// What silent WebSockets cost; the section `idle` of `chat.json`.
     IdleBench(IdleBench),
+    /// What messages cost and how long they take; sections of `chat.json`.
+    ChatBench(ChatBench),
+    /// A process of chat connections; started by `chat-bench`.
+    #[command(hide = true)]
+    ChatLoad { plan: PathBuf },
     /// A process of clients that obeys orders; started by the benchmarks.
     #[command(hide = true)]
     Crowd { file: PathBuf },
@@ -58,6 +66,37 @@ struct IdleBench {
     /// Where the figures are written.
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ChatBench {
+    /// The binary that is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    /// What to measure, comma-separated; all when absent.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [ChatSection::Durable, ChatSection::Latency])]
+    sections: Vec<ChatSection>,
+    /// Patients who write, each over a connection of their own.
+    #[arg(long, default_value_t = 500)]
+    connections: usize,
+    /// Messages of each that are under way at once, while as many as possible are.
+    #[arg(long, default_value_t = 4)]
+    depth: usize,
+    /// Messages a second while latency is measured.
+    #[arg(long, default_value_t = 5000.0)]
+    messages_per_s: f64,
+    /// Seconds of counting per section.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The file whose sections are replaced.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ChatSection {
+    Durable,
+    Latency,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +137,8 @@ fn main() -> ExitCode {
         Command_::RelayBench(arguments) => bench(&arguments),
         Command_::Floor => floor::serve(),
         Command_::IdleBench(arguments) => idle_bench(arguments),
+        Command_::ChatBench(arguments) => chat_bench(&arguments),
+        Command_::ChatLoad { plan } => chat::load::serve(&plan),
         Command_::Crowd { file } => worker::serve(&file),
         Command_::AcceptFloor { heartbeat_ms } => {
             accept_floor::serve(Duration::from_millis(heartbeat_ms))
@@ -117,6 +158,37 @@ fn idle_bench(arguments: IdleBench) -> anyhow::Result<()> {
     let idle = Idle { housecall, connections, tls_connections, rounds };
     let figures = runtime()?.block_on(idle::bench(&idle))?;
     write(&figures, out.as_deref())
+}
+
+fn chat_bench(arguments: &ChatBench) -> anyhow::Result<()> {
+    for section in &arguments.sections {
+        let time = Duration::from_secs(arguments.seconds);
+        let (housecall, connections) = (arguments.housecall.clone(), arguments.connections);
+        match section {
+            ChatSection::Durable => {
+                let depth = arguments.depth;
+                let durable = Durable { housecall, connections, depth, time };
+                let figures = runtime()?.block_on(durable::bench(&durable))?;
+                section_out("durable", &figures, arguments.out.as_deref())?;
+            }
+            ChatSection::Latency => {
+                let messages_per_s = arguments.messages_per_s;
+                let latency = Latency { housecall, connections, messages_per_s, time };
+                let figures = runtime()?.block_on(latency::bench(&latency))?;
+                section_out("latency", &figures, arguments.out.as_deref())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints a section of `chat.json`, and puts it there where asked.
+fn section_out(name: &str, figures: &impl Serialize, out: Option<&Path>) -> anyhow::Result<()> {
+    println!("{name}: {}", serde_json::to_string_pretty(figures)?);
+    match out {
+        Some(file) => sections::put(file, name, figures),
+        None => Ok(()),
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -1,8 +1,9 @@
-//! Patients of a benchmark's house: rows as their registration makes them, and
+//! People of a benchmark's house: rows as their registration makes them, and
 //! access tokens signed with the house's own key.
 
 use anyhow::Context as _;
 use housecall_platform::token::{Claims, ISSUER};
+use housecall_protocol::domain::Role;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -55,8 +56,36 @@ pub async fn patients(database: &Client, count: usize) -> anyhow::Result<Vec<Per
     let signer = Signer::load(database).await?;
     let rows = database.query("SELECT person, session FROM newcomer ORDER BY n", &[]).await?;
     rows.iter()
-        .map(|row| Ok(Person { id: row.get(0), token: signer.patient(row.get(0), row.get(1))? }))
+        .map(|row| {
+            Ok(Person {
+                id: row.get(0),
+                token: signer.token(row.get(0), row.get(1), "patient", None)?,
+            })
+        })
         .collect()
+}
+
+/// Makes so many operators of the desk, each with a session.
+///
+/// # Errors
+/// As [`patients`].
+pub async fn operators(database: &Client, count: usize) -> anyhow::Result<Vec<Person>> {
+    let signer = Signer::load(database).await?;
+    let mut people = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (id, session) = (Uuid::now_v7(), Uuid::now_v7());
+        database
+            .batch_execute(&format!(
+                "INSERT INTO crm.people (id, kind, name) VALUES ('{id}', 'operator', 'Desk');
+                 INSERT INTO crm.operators (id, email, password_hash, role)
+                     VALUES ('{id}', '{id}@bench.housecall', 'x', 'desk');
+                 INSERT INTO crm.sessions (id, person_id, device, user_agent, expires_at)
+                     VALUES ('{session}', '{id}', 'load', 'load', now() + interval '1 day');"
+            ))
+            .await?;
+        people.push(Person { id, token: signer.token(id, session, "operator", Some(Role::Desk))? });
+    }
+    Ok(people)
 }
 
 struct Signer {
@@ -80,14 +109,20 @@ impl Signer {
         Ok(Self { key: EncodingKey::from_ed_der(&der), header, now_s: row.get(2) })
     }
 
-    fn patient(&self, person: Uuid, session: Uuid) -> anyhow::Result<String> {
+    fn token(
+        &self,
+        person: Uuid,
+        session: Uuid,
+        kind: &str,
+        role: Option<Role>,
+    ) -> anyhow::Result<String> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
             sub: person,
             sid: session,
-            kind: "patient".to_owned(),
-            role: None,
+            kind: kind.to_owned(),
+            role: role.map(|role| role.as_str().to_owned()),
             iat: self.now_s,
             exp: self.now_s + TOKEN_LIFE_S,
         };
