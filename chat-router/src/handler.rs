@@ -69,11 +69,7 @@ impl Handler {
         let ChatRequest { actor, command } = request;
         match command {
             ChatCommand::Open { conversation } => self.open(&actor, conversation).await,
-            ChatCommand::Send { conversation, client_message_id, body } => {
-                let message = ChatSend { conversation, client_message_id, body };
-                self.queue(&actor, message)?.answer().await.map(ChatReply::Ack)
-            }
-            ChatCommand::SendMany { messages } => self.send_many(&actor, messages).await,
+            ChatCommand::Send { messages } => self.send(&actor, messages).await,
             ChatCommand::Fetch { conversation, after_seq, before_seq, limit } => {
                 let span = span(after_seq, before_seq)?;
                 self.fetch(&actor, conversation, span, limit).await
@@ -95,7 +91,7 @@ impl Handler {
     }
 
     /// All are queued before the first is waited for: one commit may hold them all.
-    async fn send_many(&self, actor: &Actor, messages: Vec<ChatSend>) -> Answer<ChatReply> {
+    async fn send(&self, actor: &Actor, messages: Vec<ChatSend>) -> Answer<ChatReply> {
         if messages.len() > MAX_SENT_TOGETHER {
             return Err(Refusal::new(ErrorCode::TooLarge, "too many messages at once"));
         }

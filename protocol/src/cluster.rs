@@ -7,16 +7,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::{
-    CallAccept, CallReport, ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, PersonPresence, ReceiptView,
-    SendBody, ServerFrame, Topic, TypingView,
+    CallAccept, CallReport, ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, PersonPresence,
+    ReceiptView, ServerFrame, Topic, TypingView,
 };
 use crate::domain::{
     CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
     TimestampMs,
 };
-use crate::ids::{
-    CallId, ClientMessageId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
-};
+use crate::ids::{CallId, ConnectionId, ConversationId, NodeId, PersonId, SessionId};
 
 /// Subjects. `*` never appears in an id, so a subject is always one exact path.
 pub mod subject {
@@ -104,18 +102,18 @@ pub struct ChatRequest {
     pub command: ChatCommand,
 }
 
-/// Messages of one [`ChatCommand::SendMany`].
+/// Messages of one [`ChatCommand::Send`].
 pub const MAX_SENT_TOGETHER: usize = 64;
 
+/// Each may be asked again when no answer comes: it has its effect once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChatCommand {
     /// Answered by [`ChatReply::State`].
     Open { conversation: ConversationId },
-    /// Answered by [`ChatReply::Ack`], after the commit.
-    Send { conversation: ConversationId, client_message_id: ClientMessageId, body: SendBody },
     /// Messages of one person, in the order of writing; at most
-    /// [`MAX_SENT_TOGETHER`]. Answered by [`ChatReply::Acks`], in the same order.
-    SendMany { messages: Vec<ChatSend> },
+    /// [`MAX_SENT_TOGETHER`]. Answered by [`ChatReply::Acks`] in the same order, after
+    /// the commit.
+    Send { messages: Vec<ChatSend> },
     /// Answered by [`ChatReply::Page`].
     Fetch {
         conversation: ConversationId,
@@ -132,7 +130,6 @@ pub enum ChatCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChatReply {
     State(ChatState),
-    Ack(ChatAck),
     Acks(Vec<Answer<ChatAck>>),
     Page(ChatPage),
     Done,

@@ -67,6 +67,9 @@ pub struct Config {
     pub max_watched_people: usize,
     /// Milliseconds another service has to answer a request.
     pub request_timeout_ms: u64,
+    /// Milliseconds without an answer after which a chat request is also put to
+    /// another router; after as many again, once more. Each stores a message once.
+    pub ask_again_ms: u64,
     /// Seconds that requests under way and open calls have to end when the process stops.
     pub drain_s: u64,
     /// Calls: section `[signaling.call]`.
@@ -143,6 +146,7 @@ impl Default for Config {
             max_open_conversations: 64,
             max_watched_people: 200,
             request_timeout_ms: 5000,
+            ask_again_ms: 1000,
             drain_s: 5,
             call: CallConfig::default(),
             ice_servers: Vec::new(),
@@ -217,6 +221,9 @@ max_open_conversations = 64
 max_watched_people = 200
 # Milliseconds another service has to answer a request.
 request_timeout_ms = 5000
+# Milliseconds without an answer after which a chat request is also put to another
+# router; after as many again, once more. Each stores a message once.
+ask_again_ms = 1000
 # Seconds that requests under way and open calls have to end when the process stops.
 drain_s = 5
 # STUN and TURN servers with fixed credentials.
@@ -246,6 +253,11 @@ owner_lost_s = 20
 # Open calls this process may drive.
 max_calls = 2000
 "#;
+
+    /// The pauses between asking and asking again.
+    pub(crate) const fn ask_again(&self) -> [Duration; 2] {
+        [Duration::from_millis(self.ask_again_ms); 2]
+    }
 
     pub(crate) const fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)

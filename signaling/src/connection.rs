@@ -7,6 +7,7 @@
 mod deadlines;
 mod hello;
 mod requests;
+mod sends;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,6 +29,7 @@ use crate::lane::Lane;
 use crate::metrics::kind_label;
 use crate::websocket::{Event, Outgoing, ReadError, Socket};
 use deadlines::{Deadlines, Due};
+use sends::Sends;
 
 /// The client's stream, as the HTTP server handed it over.
 pub(crate) type Stream = Socket<TokioIo<Upgraded>>;
@@ -62,6 +64,8 @@ struct Connection {
     socket: Stream,
     /// Chat and presence, in the order they came.
     chat: Lane<Done>,
+    /// The last piece of work in that lane, while messages may still join it.
+    sends: Option<Sends>,
     /// Calls and tokens: a slow history page must not delay an accept.
     calls: Lane<Done>,
     meter: Meter,
@@ -99,6 +103,7 @@ impl Connection {
             identity,
             socket,
             chat: Lane::new(LANE_BOUND),
+            sends: None,
             calls: Lane::new(LANE_BOUND),
             meter: Meter::default(),
             strikes: 0,
@@ -198,6 +203,9 @@ impl Connection {
         }
         while let Poll::Ready(done) = self.chat.poll_next(cx) {
             self.finish(done);
+        }
+        if self.chat.is_empty() {
+            self.sends = None;
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) mod watchers;
 
 use std::sync::{Arc, OnceLock};
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use housecall_platform::bus::BusError;
 use housecall_platform::service::Context;
 use housecall_protocol::NodeId;
@@ -75,6 +77,29 @@ impl Gateway {
         }
     }
 
+    /// As [`Self::ask`], for requests that have their effect once however often they
+    /// are heard: when no answer comes they are asked again, of whichever instance
+    /// it then is, and the first answer counts. One instance that hangs without being
+    /// dead holds nobody up for the whole timeout.
+    pub(crate) async fn ask_again<T, R>(&self, subject: &str, request: &T) -> Answer<R>
+    where
+        T: Serialize + Sync,
+        R: DeserializeOwned,
+    {
+        let mut asked = FuturesUnordered::new();
+        for wait in self.config.ask_again() {
+            asked.push(self.ask(subject, request));
+            tokio::select! {
+                biased;
+                Some(answer) = asked.next() => return answer,
+                () = tokio::time::sleep(wait) => self.metrics.asked_again.inc(),
+            }
+        }
+        asked.push(self.ask(subject, request));
+        // The first of them to end has waited longest.
+        asked.next().await.unwrap_or_else(|| Err(away()))
+    }
+
     /// Publishes, or says in the log that it could not: whoever needed it reads
     /// the database sooner or later.
     pub(crate) async fn publish<T: Serialize + Sync>(&self, subject: &str, message: &T) {
@@ -84,11 +109,15 @@ impl Gateway {
     }
 }
 
+fn away() -> Refusal {
+    Refusal::new(ErrorCode::Unavailable, "a part of the house is away; try again")
+}
+
 fn refusal(error: &BusError) -> Refusal {
     match error {
         BusError::NoResponders { .. } | BusError::Timeout { .. } | BusError::Connection(_) => {
             tracing::warn!(%error, "request");
-            Refusal::new(ErrorCode::Unavailable, "a part of the house is away; try again")
+            away()
         }
         BusError::Malformed { .. } => {
             log_malformed(error);

@@ -19,7 +19,7 @@ fn message(conversation: ConversationId, body: SendBody) -> ChatSend {
 }
 
 async fn send_many(house: &House, actor: &Actor, messages: Vec<ChatSend>) -> Vec<Answer<ChatAck>> {
-    match house.ask(actor, ChatCommand::SendMany { messages }).await.unwrap() {
+    match house.ask(actor, ChatCommand::Send { messages }).await.unwrap() {
         ChatReply::Acks(acks) => acks,
         other => panic!("{other:?} instead of acks"),
     }
@@ -48,7 +48,7 @@ async fn messages_sent_together_are_one_commit_in_the_order_of_writing() {
 async fn one_too_many_at_once_is_refused_as_a_whole() {
     let house = House::new().await;
     let messages = vec![message(house.conversation, text_body("!")); MAX_SENT_TOGETHER + 1];
-    let answer = house.ask(&house.patient, ChatCommand::SendMany { messages }).await;
+    let answer = house.ask(&house.patient, ChatCommand::Send { messages }).await;
     assert_eq!(code(answer), ErrorCode::TooLarge);
 }
 

@@ -7,7 +7,7 @@ use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::testing::NatsServer;
 use housecall_platform::token::Verifier;
-use housecall_protocol::client::{ChatAck, ChatPage, ErrorCode, SendBody};
+use housecall_protocol::client::{ChatAck, ChatPage, ChatSend, ErrorCode, SendBody};
 use housecall_protocol::cluster::{
     Actor, Answer, ChatCommand, ChatEvent, ChatReply, ChatRequest, subject,
 };
@@ -206,11 +206,11 @@ impl House {
         client_message_id: ClientMessageId,
         body: SendBody,
     ) -> Answer<ChatAck> {
-        let command = ChatCommand::Send { conversation, client_message_id, body };
-        self.ask(actor, command).await.map(|reply| match reply {
-            ChatReply::Ack(ack) => ack,
+        let messages = vec![ChatSend { conversation, client_message_id, body }];
+        match self.ask(actor, ChatCommand::Send { messages }).await? {
+            ChatReply::Acks(mut acks) => acks.pop().expect("an answer to each"),
             other => panic!("{other:?} instead of an ack"),
-        })
+        }
     }
 
     pub(crate) async fn fetch(

@@ -51,8 +51,10 @@ pub struct Conditions {
 /// Rates that the house must allow people here: the limits stay, but none is met.
 pub fn plan(housecall: &std::path::Path, connections: usize) -> deployment::Plan {
     let mut plan = deployment::Plan::holding(housecall, connections);
-    for name in ["FRAMES_PER_SECOND", "FRAMES_BURST"] {
-        plan = plan.with(&format!("HOUSECALL_SIGNALING__{name}"), "1000000");
+    for what in ["FRAMES", "BYTES", "PERSON_FRAMES", "PERSON_BYTES"] {
+        for bound in ["PER_SECOND", "BURST"] {
+            plan = plan.with(&format!("HOUSECALL_SIGNALING__{what}_{bound}"), "100000000");
+        }
     }
     plan
 }

@@ -14,6 +14,7 @@ use housecall_protocol::cluster::{
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::{CallId, ConversationId, PersonId};
 
+use super::sends::Sends;
 use super::{Connection, Done, hello};
 use crate::gateway::Gateway;
 use crate::gateway::handle::Handle;
@@ -62,13 +63,36 @@ impl Connection {
             | ClientFrame::CallOffer(_)
             | ClientFrame::CallMedia(_)
             | ClientFrame::CallReport(_)) => self.calls.push(desk.call(frame).boxed()),
-            frame => self.chat.push(desk.talk(frame).boxed()),
+            ClientFrame::ChatSend(send) => self.send(desk, send),
+            frame => {
+                // Messages that come after it must not go before it.
+                self.sends = None;
+                self.chat.push(desk.talk(frame).boxed())
+            }
         };
         if queued == Err(LaneFull) {
             let refusal = Refusal::new(ErrorCode::Busy, "too many requests wait already");
             self.handle.refuse(id, &refusal, Some(1000));
         }
     }
+
+    fn send(&mut self, desk: Desk, send: ChatSend) -> Result<(), LaneFull> {
+        let first = match &self.sends {
+            None => (desk.re, send),
+            Some(sends) => match sends.add((desk.re, send)) {
+                Ok(()) => return Ok(()),
+                Err(first) => first,
+            },
+        };
+        let sends = Sends::of(first);
+        self.chat.push(desk.send(sends.clone()).boxed())?;
+        self.sends = Some(sends);
+        Ok(())
+    }
+}
+
+fn amiss() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "the chat router answered amiss")
 }
 
 impl Desk {
@@ -95,9 +119,6 @@ impl Desk {
                 self.gateway.registry.unfollow(self.handle.id, close.conversation);
                 Ok(ServerFrame::Ok(Empty {}))
             }
-            ClientFrame::ChatSend(ChatSend { conversation, client_message_id, body }) => {
-                self.chat(ChatCommand::Send { conversation, client_message_id, body }).await
-            }
             ClientFrame::ChatFetch(fetch) => self.fetch(fetch).await,
             ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq, read_seq }) => {
                 self.chat(ChatCommand::Receipt { conversation, delivered_seq, read_seq }).await
@@ -113,18 +134,32 @@ impl Desk {
         Done::Nothing
     }
 
-    async fn chat(&self, command: ChatCommand) -> Answer<ServerFrame> {
-        let request = ChatRequest { actor: self.actor.clone(), command };
-        let reply: ChatReply = self.gateway.ask(subject::CHAT_REQUEST, &request).await?;
-        Ok(match reply {
-            ChatReply::State(state) => ServerFrame::ChatState(state),
-            ChatReply::Ack(ack) => ServerFrame::ChatAck(ack),
-            ChatReply::Acks(_) => {
-                return Err(Refusal::new(ErrorCode::Internal, "the chat router answered amiss"));
+    async fn send(self, sends: Sends) -> Done {
+        let (ids, messages): (Vec<_>, Vec<_>) = sends.take().into_iter().unzip();
+        match self.ask_chat(ChatCommand::Send { messages }).await {
+            Ok(ChatReply::Acks(acks)) if acks.len() == ids.len() => {
+                for (re, ack) in ids.into_iter().zip(acks) {
+                    self.handle.answer(re, ack.map(ServerFrame::ChatAck));
+                }
             }
+            Ok(_) => ids.iter().for_each(|re| self.handle.refuse(*re, &amiss(), None)),
+            Err(refusal) => ids.iter().for_each(|re| self.handle.refuse(*re, &refusal, None)),
+        }
+        Done::Nothing
+    }
+
+    async fn chat(&self, command: ChatCommand) -> Answer<ServerFrame> {
+        Ok(match self.ask_chat(command).await? {
+            ChatReply::State(state) => ServerFrame::ChatState(state),
             ChatReply::Page(page) => ServerFrame::ChatPage(page),
             ChatReply::Done => ServerFrame::Ok(Empty {}),
+            ChatReply::Acks(_) => return Err(amiss()),
         })
+    }
+
+    async fn ask_chat(&self, command: ChatCommand) -> Answer<ChatReply> {
+        let request = ChatRequest { actor: self.actor.clone(), command };
+        self.gateway.ask_again(subject::CHAT_REQUEST, &request).await
     }
 
     async fn fetch(&self, fetch: ChatFetch) -> Answer<ServerFrame> {
