@@ -1,6 +1,7 @@
 //! Files of conversations: uploaded whole or in parts, stored by id, served to those
 //! who may read the conversation, as what their content is.
 
+mod bmff;
 pub(crate) mod check;
 mod content;
 mod image;

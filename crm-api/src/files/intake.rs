@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Content, Sniffer};
 use super::store::Part;
-use super::{check, image, name};
+use super::{bmff, check, image, name};
 use crate::app::App;
 use crate::identity::caller::{Account, Caller};
 use crate::problem::ApiError;
@@ -75,6 +75,9 @@ async fn store(app: &App, upload: &Upload<'_>) -> Result<Stored, ApiError> {
     if image::is_prepared(content.media_type) {
         return store_picture(app, upload, content).await;
     }
+    if bmff::is_blanked(content.media_type) {
+        return store_blanked(app, upload, content).await;
+    }
     app.files.join(upload.id, upload.parts).await?;
     let size_bytes = upload.parts.iter().map(|part| part.length_bytes).sum();
     Ok(Stored { content, size_bytes, sha256: digest, has_thumbnail: false })
@@ -124,6 +127,21 @@ async fn store_picture(
         None => content,
     };
     Ok(Stored { content, size_bytes, sha256, has_thumbnail })
+}
+
+/// A film, or a picture that nobody here decodes.
+async fn store_blanked(
+    app: &App,
+    upload: &Upload<'_>,
+    content: Content,
+) -> Result<Stored, ApiError> {
+    let _permit = app.image_workers.acquire().await.map_err(|_| ApiError::Unavailable)?;
+    let mut bytes = Vec::from(collect(app, upload).await?);
+    bmff::blank(content.media_type, &mut bytes).map_err(|_| ApiError::FileType)?;
+    let sha256 = Sha256::digest(&bytes).to_vec();
+    let size_bytes = bytes.len() as u64;
+    app.files.put_file(upload.id, bytes.into()).await?;
+    Ok(Stored { content, size_bytes, sha256, has_thumbnail: false })
 }
 
 async fn collect(app: &App, upload: &Upload<'_>) -> Result<Bytes, ApiError> {

@@ -14,6 +14,9 @@ const LENGTH: usize = 2 * 1024 * 1024 + 12_345;
 /// An MP4 by its first bytes, and no two parts of it alike.
 fn film() -> Vec<u8> {
     let mut bytes = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41mp42".to_vec();
+    let rest = u32::try_from(LENGTH - bytes.len()).expect("small");
+    bytes.extend(rest.to_be_bytes());
+    bytes.extend(b"mdat");
     bytes.extend((bytes.len()..LENGTH).map(|index| (index / 1000) as u8));
     bytes
 }

@@ -13,10 +13,12 @@ const NAME = 'Вера Долгих';
 const FILM_BYTES = 6 * 1024 * 1024;
 const SLOW_BYTES_PER_S = 1024 * 1024;
 
-/** An MP4 by its first bytes; the rest is like nothing else. */
+/** An MP4 of the right form, whose film is noise: like nothing else. */
 function film() {
   const head = Buffer.from('\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41mp42', 'latin1');
-  return Buffer.concat([head, randomBytes(FILM_BYTES - head.length)]);
+  const media = Buffer.from('\0\0\0\0mdat', 'latin1');
+  media.writeUInt32BE(FILM_BYTES - head.length);
+  return Buffer.concat([head, media, randomBytes(FILM_BYTES - head.length - media.length)]);
 }
 
 /** Bytes of what the page saves when the file is pressed. */
