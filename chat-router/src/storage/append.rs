@@ -12,7 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::files::Files;
-use super::{Storage, StorageError, person_kind};
+use super::{Storage, StorageError, on_connection, person_kind};
 
 /// A message that passed validation.
 #[derive(Clone, Debug)]
@@ -107,12 +107,15 @@ impl Storage {
         batch: &[M],
     ) -> Result<Vec<Outcome>, StorageError> {
         let batch: Vec<&NewMessage> = batch.iter().map(AsRef::as_ref).collect();
-        let client = self.writers.get().await?;
-        let files = Files::of(&client, &batch).await?;
-        let statement = client.prepare_typed_cached(APPEND_MANY, &PARAMETERS).await?;
-        let columns = Columns::of(&batch, &files);
-        // One statement outside of a transaction is one: its rows come after its commit.
-        let rows = client.query(&statement, &columns.parameters()).await?;
+        let (rows, files) = on_connection(&self.writers, async |client| {
+            let files = Files::of(client, &batch).await?;
+            let statement = client.prepare_typed_cached(APPEND_MANY, &PARAMETERS).await?;
+            let columns = Columns::of(&batch, &files);
+            // One statement outside of a transaction is one: its rows come after its
+            // commit.
+            Ok((client.query(&statement, &columns.parameters()).await?, files))
+        })
+        .await?;
         let mut outcomes: Vec<_> = rows
             .iter()
             .map(|row| {

@@ -5,7 +5,7 @@ use housecall_protocol::domain::{Message, MessageBody};
 use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, PersonId};
 use tokio_postgres::Row;
 
-use super::{Storage, StorageError, files, person_kind};
+use super::{Storage, StorageError, files, on_connection, person_kind};
 
 /// Which part of a conversation. Pages are ascending by seq whatever the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +48,12 @@ impl Storage {
         head_seq: i64,
         limit: u16,
     ) -> Result<(Vec<Message>, bool), StorageError> {
-        let client = self.pool.get().await?;
         let limit = usize::from(limit);
         // One row more than asked for tells whether there are more.
-        let mut rows = rows(&client, conversation, span, head_seq, limit + 1).await?;
+        let mut rows = on_connection(&self.pool, async |client| {
+            rows(client, conversation, span, head_seq, limit + 1).await
+        })
+        .await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         if !matches!(span, Span::After(_)) {
