@@ -15,7 +15,7 @@ pub struct Wheel<K> {
     /// The first tick that has not been visited.
     cursor: u64,
     /// Due, and not yet taken.
-    ready: Vec<K>,
+    ready: Vec<Entry<K>>,
     length: usize,
 }
 
@@ -50,16 +50,19 @@ impl<K> Wheel<K> {
     pub fn insert(&mut self, due: Duration, key: K) {
         self.length += 1;
         let due_tick = self.ticks(due, Rounding::Up);
+        let entry = Entry { due_tick, key };
         if due_tick < self.cursor {
-            self.ready.push(key);
+            self.ready.push(entry);
         } else {
             let place = self.place(due_tick);
-            self.slots[place].push(Entry { due_tick, key });
+            self.slots[place].push(entry);
         }
     }
 
-    /// Takes one key whose deadline has come. Those of one tick come in no order.
-    pub fn pop_due(&mut self, now: Duration) -> Option<K> {
+    /// Takes one key whose deadline has come, and says when that was, to the tick.
+    /// Earlier ticks come first, unless nobody looked for a whole turn; those of one
+    /// tick come in no order.
+    pub fn pop_due(&mut self, now: Duration) -> Option<(Duration, K)> {
         let now_tick = self.ticks(now, Rounding::Down);
         while self.ready.is_empty() && self.cursor <= now_tick {
             if self.is_empty() {
@@ -72,9 +75,9 @@ impl<K> Wheel<K> {
             self.visit(now_tick);
             self.cursor += 1;
         }
-        let key = self.ready.pop()?;
+        let entry = self.ready.pop()?;
         self.length -= 1;
-        Some(key)
+        Some((self.time(entry.due_tick), entry.key))
     }
 
     fn visit(&mut self, now_tick: u64) {
@@ -82,7 +85,7 @@ impl<K> Wheel<K> {
         // Taken whole: a slot that was crowded once gives its memory back.
         for entry in std::mem::take(&mut self.slots[place]) {
             if entry.due_tick <= now_tick {
-                self.ready.push(entry.key);
+                self.ready.push(entry);
             } else {
                 self.slots[place].push(entry);
             }
@@ -158,11 +161,12 @@ mod tests {
                     }
                     Step::Wait(ms) => now += Duration::from_millis(ms),
                 }
-                while let Some(key) = wheel.pop_due(now) {
+                while let Some((at, key)) = wheel.pop_due(now) {
                     let place = waiting.iter().position(|(_, one)| *one == key);
                     prop_assert!(place.is_some(), "fired twice");
                     let (due, _) = waiting.remove(place.unwrap());
                     prop_assert!(due <= now, "early");
+                    prop_assert!(due <= at && at < due + TICK, "it says when");
                 }
                 prop_assert!(waiting.iter().all(|(due, _)| *due + TICK > now), "late");
                 prop_assert_eq!(wheel.len(), waiting.len());
@@ -181,8 +185,9 @@ mod tests {
         wheel.insert(TICK, "soon");
         wheel.insert(Duration::from_secs(40_000_000), "in a year");
         let a_year = Duration::from_secs(31_536_000);
-        assert_eq!(wheel.pop_due(a_year), Some("soon"));
+        assert_eq!(wheel.pop_due(a_year), Some((TICK, "soon")));
         assert_eq!(wheel.pop_due(a_year), None);
-        assert_eq!(wheel.pop_due(Duration::from_secs(40_000_000)), Some("in a year"));
+        let later = Duration::from_secs(40_000_000);
+        assert_eq!(wheel.pop_due(later), Some((later, "in a year")));
     }
 }

@@ -51,6 +51,11 @@ pub enum ClientFrame {
     #[serde(rename = "call.start")]
     CallStart(CallStart),
     /// Callee, while it rings: connects media early; nothing flows before the accept.
+    /// The person uses this device now. Said at most once a minute while it is so; an
+    /// operator of whom nothing is heard for a while is shown as away. Writing and
+    /// calling count without being said.
+    #[serde(rename = "presence.active")]
+    PresenceActive(Empty),
     /// One device of a person holds the media; another one gets error `busy` and
     /// accepts with an offer of its own.
     #[serde(rename = "call.prepare")]
@@ -413,7 +418,7 @@ pub struct BadFrame {
 
 impl ClientFrame {
     /// Every `type` a client may send.
-    pub const TYPES: [&'static str; 19] = [
+    pub const TYPES: [&'static str; 20] = [
         "hello",
         "auth.refresh",
         "ping",
@@ -503,6 +508,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+        "presence.active",
     pub const fn event(frame: ServerFrame) -> Self {
         Self { re: None, frame }
     }
@@ -530,6 +536,7 @@ pub mod close {
     /// The hello was missing, late or malformed.
     pub const BAD_HELLO: u16 = 4000;
     /// The token is missing, expired or not ours: get a new one, then reconnect.
+            Self::PresenceActive(_) => "presence.active",
     pub const UNAUTHENTICATED: u16 = 4001;
     /// The session was ended: sign in again.
     pub const SESSION_REVOKED: u16 = 4002;

@@ -369,6 +369,16 @@ pub struct FullBeat {
 
 /// An operator's own word about themselves. Of two, the later one counts, also
 /// when they were said at two gateways.
+    /// An operator used a device. Said about once a minute while they do.
+    Active {
+        person: PersonId,
+        at: TimestampMs,
+    },
+    /// An operator talks to somebody, or does not any more.
+    InCall {
+        person: PersonId,
+        in_call: bool,
+    },
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenStatus {
     pub person: PersonId,
@@ -387,6 +397,12 @@ pub enum PresenceRequest {
     /// Answered by [`PresenceReply::People`], in the order asked; at most 500.
     Query { people: Vec<PersonId> },
     /// Answered by [`PresenceReply::Operators`].
+    /// When operators among them used a device for the last time.
+    #[serde(default)]
+    pub active: Vec<(PersonId, TimestampMs)>,
+    /// Operators among them who are in a call; the others are not.
+    #[serde(default)]
+    pub in_call: Vec<PersonId>,
     OperatorsOnline,
 }
 

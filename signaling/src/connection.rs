@@ -73,6 +73,8 @@ struct Connection {
     strikes: u32,
     share: Arc<Share>,
     deadlines: Deadlines,
+    /// When presence was told that the person uses the device.
+    used_at: Option<Instant>,
 }
 
 /// Serves an upgraded socket until it closes.
@@ -109,6 +111,7 @@ impl Connection {
             strikes: 0,
             share,
             deadlines,
+            used_at: None,
         })
     }
 

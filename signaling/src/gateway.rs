@@ -5,6 +5,7 @@ pub(crate) mod admission;
 pub(crate) mod alarm;
 pub(crate) mod beats;
 pub(crate) mod close;
+pub(crate) mod desk;
 pub(crate) mod dispatch;
 pub(crate) mod drain;
 pub(crate) mod gate;
@@ -25,9 +26,10 @@ use housecall_platform::bus::BusError;
 use housecall_platform::service::Context;
 use housecall_protocol::NodeId;
 use housecall_protocol::client::ErrorCode;
-use housecall_protocol::cluster::{Answer, Refusal};
+use housecall_protocol::cluster::{Answer, BeatKind, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +52,8 @@ pub(crate) struct Gateway {
     pub(crate) admission: Arc<Admission>,
     pub(crate) gate: Gate,
     pub(crate) alarm: Alarm,
+    /// To the task that publishes them; see [`desk`].
+    pub(crate) words: mpsc::Sender<BeatKind>,
     pub(crate) calls: Calls,
     /// Connection tasks, apart from the others so that a drain can wait for them.
     pub(crate) connections: TaskTracker,

@@ -21,6 +21,7 @@ use housecall_platform::bus::BusError;
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::NodeId;
 use housecall_protocol::cluster::subject;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,7 +33,7 @@ use gateway::dispatch::Subscriptions;
 use gateway::gate::Gate;
 use gateway::registry::Registry;
 use gateway::watchers::{self, Watchers};
-use gateway::{Gateway, beats, drain, upgrade};
+use gateway::{Gateway, beats, desk, drain, upgrade};
 use metrics::Metrics;
 
 /// Why the gateway could not start.
@@ -52,10 +53,12 @@ pub enum StartError {
 pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::register(&context)?);
     let requests = context.bus.subscribe(&subject::call_request(NodeId(context.node))).await?;
+    let (words, said) = mpsc::channel(desk::WORDS);
     let gateway = Arc::new(Gateway {
         admission: Arc::new(Admission::new(&config)),
         gate: Gate::new(config.hellos_at_once, config.hellos_waiting),
         alarm: Alarm::new(),
+        words,
         registry: Registry::default(),
         watchers: Watchers::default(),
         calls: Calls::new(),
@@ -74,7 +77,8 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     subscriptions.spawn(&gateway, &tasks, &stop);
     tasks.spawn(Calls::serve(Arc::clone(&gateway), requests, stop.clone()));
     tasks.spawn(call::sweep::run(Arc::clone(&gateway), stop.clone()));
-    tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, stop.clone()));
+    tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, said, stop.clone()));
+    tasks.spawn(watchers::deliver(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(watchers::refresh(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(ring(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(drain::run(Arc::clone(&gateway), stop));

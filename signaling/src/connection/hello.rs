@@ -224,6 +224,12 @@ async fn welcome(
     };
     gateway.beat_joined(handle).await;
     let calls = open_calls(gateway, actor, handle.id, previous).await?;
+    for call in &calls {
+        gateway.note_call_state(actor.person, call);
+    }
+    if calls.is_empty() && actor.kind == PersonKind::Operator {
+        gateway.note_no_call(actor.person);
+    }
     if let Some(connection) = previous {
         // The earlier connection may be on any gateway.
         let event = PersonEvent::Replaced { connection };

@@ -1,6 +1,7 @@
 //! What each frame of a client asks for, and of whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_protocol::client::{
@@ -13,16 +14,21 @@ use housecall_protocol::cluster::{
 };
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::{CallId, ConversationId, PersonId};
+use tokio::time::Instant;
 
 use super::sends::Sends;
 use super::{Connection, Done, hello};
 use crate::gateway::Gateway;
+use crate::gateway::desk::shows_use;
 use crate::gateway::handle::Handle;
 use crate::lane::LaneFull;
 use crate::storage::people;
 
 /// A patient watches the doctors they talk to, never a list.
 const MAX_WATCHED_BY_PATIENT: usize = 20;
+
+/// How often presence is told that an operator uses a device.
+const USE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What a piece of work needs, apart from the connection that waits for it.
 struct Desk {
@@ -36,6 +42,9 @@ impl Connection {
     /// Answers a frame, or puts the work for it into its lane.
     pub(super) fn take(&mut self, incoming: Incoming) {
         let Incoming { id, frame } = incoming;
+        if shows_use(&frame) {
+            self.note_use();
+        }
         let desk = Desk {
             gateway: Arc::clone(&self.gateway),
             handle: Arc::clone(&self.handle),
@@ -45,6 +54,10 @@ impl Connection {
         let queued = match frame {
             ClientFrame::Ping(Empty {}) => {
                 self.handle.send(&Outgoing::reply(id, ServerFrame::Pong(Empty {})));
+                Ok(())
+            }
+            ClientFrame::PresenceActive(Empty {}) => {
+                self.handle.answer(id, Ok(ServerFrame::Ok(Empty {})));
                 Ok(())
             }
             ClientFrame::Hello(_) => {
@@ -73,6 +86,16 @@ impl Connection {
         if queued == Err(LaneFull) {
             let refusal = Refusal::new(ErrorCode::Busy, "too many requests wait already");
             self.handle.refuse(id, &refusal, Some(1000));
+        }
+    }
+
+    /// Only operators are shown as away.
+    fn note_use(&mut self) {
+        let now = Instant::now();
+        let recent = self.used_at.is_some_and(|at| now < at + USE_INTERVAL);
+        if self.identity.actor.kind == PersonKind::Operator && !recent {
+            self.used_at = Some(now);
+            self.gateway.note_use(self.identity.actor.person);
         }
     }
 

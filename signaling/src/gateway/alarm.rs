@@ -41,7 +41,7 @@ impl Alarm {
     fn due(&self) -> Vec<Weak<Handle>> {
         let elapsed = self.began.elapsed();
         let mut wheel = self.wheel();
-        std::iter::from_fn(|| wheel.pop_due(elapsed)).collect()
+        std::iter::from_fn(|| wheel.pop_due(elapsed)).map(|(_, handle)| handle).collect()
     }
 
     /// Rings until `stop`.

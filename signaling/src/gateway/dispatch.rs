@@ -8,10 +8,11 @@ use bytes::Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
 use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
-use housecall_protocol::domain::{CallState, Message, MessageBody, PersonKind};
+use housecall_protocol::domain::{Message, MessageBody, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
 use tokio_util::sync::CancellationToken;
 
+use super::desk::call_in;
 use super::{Gateway, access, log_malformed};
 
 /// Takes one event to the connections that it is for.
@@ -163,7 +164,10 @@ fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     }
     match delivery.parse::<PersonEvent>()? {
         PersonEvent::Frame(frame) => {
-            note_call(gateway, person, &frame);
+            if let Some(call) = call_in(&frame) {
+                // So that its owner is told when they leave, and presence meanwhile.
+                gateway.note_call_state(person, call);
+            }
             let text = text(*frame);
             for handle in gateway.registry.of_person(person) {
                 handle.send_text(text.clone());
@@ -179,16 +183,8 @@ fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     Ok(())
 }
 
-/// Remembers that a person is in a call, so that its owner is told when they leave.
-fn note_call(gateway: &Gateway, person: PersonId, frame: &ServerFrame) {
-    if let ServerFrame::CallIncoming(update) | ServerFrame::CallUpdated(update) = frame {
-        let open = update.call.state != CallState::Ended;
-        gateway.registry.note_call(person, update.call.id, open);
-    }
-}
-
 fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     let event: PresenceEvent = delivery.parse()?;
-    gateway.watchers.tell(&event.people);
+    gateway.watchers.hear(event.people);
     Ok(())
 }

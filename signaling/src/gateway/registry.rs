@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use housecall_protocol::cluster::ChosenStatus;
-use housecall_protocol::domain::PersonKind;
+use housecall_protocol::domain::{PersonKind, TimestampMs};
 use housecall_protocol::{CallId, ConnectionId, ConversationId, PersonId, SessionId};
 
 use super::close::CloseReason;
@@ -48,11 +48,15 @@ struct Person {
 
 /// What few people have.
 #[derive(Clone, Copy, Default)]
-struct Notes {
+pub(crate) struct Notes {
     /// The open call that this person's frames told of.
-    call: Option<CallId>,
-    /// What an operator chose here, for the next full beat.
-    chosen: Option<ChosenStatus>,
+    pub(crate) call: Option<CallId>,
+    /// Whether they talk in it. Of operators only, as the following.
+    pub(crate) talking: bool,
+    /// What the operator chose here.
+    pub(crate) chosen: Option<ChosenStatus>,
+    /// When they used a device here for the last time.
+    pub(crate) active_at: Option<TimestampMs>,
 }
 
 struct Follower {
@@ -177,11 +181,26 @@ impl Registry {
         }
     }
 
-    /// What operators who are here chose here.
-    pub(crate) fn chosen(&self) -> HashMap<PersonId, ChosenStatus> {
+    pub(crate) fn note_active(&self, person: PersonId, at: TimestampMs) {
+        if let Some(person) = self.write().people.get_mut(&person) {
+            person.notes().active_at = Some(at);
+        }
+    }
+
+    /// Whether it is news of an operator.
+    pub(crate) fn note_talking(&self, person: PersonId, talking: bool) -> bool {
+        let mut tables = self.write();
+        let Some(person) = tables.people.get_mut(&person) else { return false };
+        let is_operator =
+            person.connections.first().is_some_and(|one| one.kind == PersonKind::Operator);
+        is_operator && std::mem::replace(&mut person.notes().talking, talking) != talking
+    }
+
+    /// What there is to say of people who are here, for a full beat.
+    pub(crate) fn notes(&self) -> HashMap<PersonId, Notes> {
         let tables = self.read();
         let people = tables.people.iter();
-        people.filter_map(|(id, person)| Some((*id, person.notes.as_ref()?.chosen?))).collect()
+        people.filter_map(|(id, person)| Some((*id, **person.notes.as_ref()?))).collect()
     }
 
     pub(crate) fn send_to_operators(&self, text: &Bytes) {
