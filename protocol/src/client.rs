@@ -44,6 +44,11 @@ pub enum ClientFrame {
     ChatTyping(ChatTyping),
     #[serde(rename = "presence.set")]
     PresenceSet(PresenceSet),
+    /// The person uses this device now. Said at most once a minute while it is so; an
+    /// operator of whom nothing is heard for a while is shown as away. Writing and
+    /// calling count without being said.
+    #[serde(rename = "presence.active")]
+    PresenceActive(Empty),
     #[serde(rename = "presence.watch")]
     PresenceWatch(PresenceWatch),
     /// Answered by `call.started`; by error `busy` when the other side is in another
@@ -51,11 +56,6 @@ pub enum ClientFrame {
     #[serde(rename = "call.start")]
     CallStart(CallStart),
     /// Callee, while it rings: connects media early; nothing flows before the accept.
-    /// The person uses this device now. Said at most once a minute while it is so; an
-    /// operator of whom nothing is heard for a while is shown as away. Writing and
-    /// calling count without being said.
-    #[serde(rename = "presence.active")]
-    PresenceActive(Empty),
     /// One device of a person holds the media; another one gets error `busy` and
     /// accepts with an offer of its own.
     #[serde(rename = "call.prepare")]
@@ -429,6 +429,7 @@ impl ClientFrame {
         "chat.receipt",
         "chat.typing",
         "presence.set",
+        "presence.active",
         "presence.watch",
         "call.start",
         "call.prepare",
@@ -453,6 +454,7 @@ impl ClientFrame {
             Self::ChatReceipt(_) => "chat.receipt",
             Self::ChatTyping(_) => "chat.typing",
             Self::PresenceSet(_) => "presence.set",
+            Self::PresenceActive(_) => "presence.active",
             Self::PresenceWatch(_) => "presence.watch",
             Self::CallStart(_) => "call.start",
             Self::CallPrepare(_) => "call.prepare",
@@ -508,7 +510,6 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-        "presence.active",
     pub const fn event(frame: ServerFrame) -> Self {
         Self { re: None, frame }
     }
@@ -536,7 +537,6 @@ pub mod close {
     /// The hello was missing, late or malformed.
     pub const BAD_HELLO: u16 = 4000;
     /// The token is missing, expired or not ours: get a new one, then reconnect.
-            Self::PresenceActive(_) => "presence.active",
     pub const UNAUTHENTICATED: u16 = 4001;
     /// The session was ended: sign in again.
     pub const SESSION_REVOKED: u16 = 4002;

@@ -347,6 +347,16 @@ pub enum BeatKind {
     Full(FullBeat),
     /// An operator chose a status.
     Status(ChosenStatus),
+    /// An operator used a device. Said about once a minute while they do.
+    Active {
+        person: PersonId,
+        at: TimestampMs,
+    },
+    /// An operator talks to somebody, or does not any more.
+    InCall {
+        person: PersonId,
+        in_call: bool,
+    },
     /// Every few seconds: the gateway lives, whatever its connections do.
     Alive,
     /// The gateway stops: drop its entries now.
@@ -365,20 +375,16 @@ pub struct FullBeat {
     pub connections: Vec<(ConnectionId, PersonId, PersonKind)>,
     /// What operators among them chose at this gateway.
     pub chosen: Vec<ChosenStatus>,
+    /// When operators among them used a device for the last time.
+    #[serde(default)]
+    pub active: Vec<(PersonId, TimestampMs)>,
+    /// Operators among them who are in a call; the others are not.
+    #[serde(default)]
+    pub in_call: Vec<PersonId>,
 }
 
 /// An operator's own word about themselves. Of two, the later one counts, also
 /// when they were said at two gateways.
-    /// An operator used a device. Said about once a minute while they do.
-    Active {
-        person: PersonId,
-        at: TimestampMs,
-    },
-    /// An operator talks to somebody, or does not any more.
-    InCall {
-        person: PersonId,
-        in_call: bool,
-    },
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenStatus {
     pub person: PersonId,
@@ -397,12 +403,6 @@ pub enum PresenceRequest {
     /// Answered by [`PresenceReply::People`], in the order asked; at most 500.
     Query { people: Vec<PersonId> },
     /// Answered by [`PresenceReply::Operators`].
-    /// When operators among them used a device for the last time.
-    #[serde(default)]
-    pub active: Vec<(PersonId, TimestampMs)>,
-    /// Operators among them who are in a call; the others are not.
-    #[serde(default)]
-    pub in_call: Vec<PersonId>,
     OperatorsOnline,
 }
 
