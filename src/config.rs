@@ -12,7 +12,7 @@ use housecall_platform::telemetry::LogFormat;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::listener::Bounds;
+use crate::listener::{Bounds, tls};
 
 /// Everything a process can be told.
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +43,8 @@ pub(crate) struct Server {
     pub(crate) head_timeout_seconds: u64,
     pub(crate) body_timeout_seconds: u64,
     pub(crate) max_connections: usize,
+    pub(crate) accepts_per_second: u32,
+    pub(crate) tls: Option<tls::Files>,
 }
 
 impl Server {
@@ -51,6 +53,7 @@ impl Server {
             head: Duration::from_secs(self.head_timeout_seconds),
             body: Duration::from_secs(self.body_timeout_seconds),
             connections: self.max_connections,
+            accepts_per_second: self.accepts_per_second,
         }
     }
 }
@@ -67,6 +70,8 @@ impl Default for Server {
             head_timeout_seconds: 20,
             body_timeout_seconds: 30,
             max_connections: 4096,
+            accepts_per_second: 2000,
+            tls: None,
         }
     }
 }
@@ -128,8 +133,8 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 # Any of them can be given in the environment too: HOUSECALL_SERVER__LISTEN, and so on.
 
 [server]
-# Public listener: the web apps, REST and WebSocket. Put a TLS proxy in front of
-# it, or browsers on other machines will refuse the camera.
+# Public listener: the web apps, REST and WebSocket. Give it a certificate (below)
+# or a TLS proxy, or browsers on other machines will refuse the camera.
 #listen = "127.0.0.1:8080"
 # Private listener: /metrics, /healthz, /readyz. Keep it off the internet.
 #private_listen = "127.0.0.1:8081"
@@ -148,6 +153,15 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 #body_timeout_seconds = 30
 # HTTP connections at once, WebSockets not counted; further ones wait.
 #max_connections = 4096
+# Connections taken per second; further ones wait in the system's queue.
+#accepts_per_second = 2000
+
+# TLS on the public listener. The files are read again when they change.
+#[server.tls]
+# The certificate and those that lead to its issuer, PEM.
+#certificate = "/etc/housecall/certificate.pem"
+# Its private key, PEM.
+#key = "/etc/housecall/key.pem"
 
 [database]
 # postgres://user:password@host/database. Absent (and DATABASE_URL unset too): a
@@ -221,7 +235,7 @@ mod tests {
     #[test]
     fn the_sample_is_valid_and_says_the_defaults() {
         // An optional setting's commented line is an example, not its default.
-        let examples = ["url = ", "nats_url = "];
+        let examples = ["url = ", "nats_url = ", "[server.tls]", "certificate = ", "key = "];
         let uncommented: String = SAMPLE
             .lines()
             .map(|line| match line.strip_prefix('#') {

@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use housecall_crm_api::demo::DemoSignIns;
 
 /// Prints the addresses, and the demo sign-ins when there are any.
-pub(crate) fn announce(public: SocketAddr, private: SocketAddr, demo: Option<&DemoSignIns>) {
+pub(crate) fn announce(
+    scheme: &str,
+    public: SocketAddr,
+    private: SocketAddr,
+    demo: Option<&DemoSignIns>,
+) {
     println!();
     println!("Housecall is ready.");
-    println!("  Patient app   http://{public}/");
-    println!("  Portal        http://{public}/portal/");
-    println!("  REST          http://{public}/api/v1/docs");
+    println!("  Patient app   {scheme}://{public}/");
+    println!("  Portal        {scheme}://{public}/portal/");
+    println!("  REST          {scheme}://{public}/api/v1/docs");
     println!("  Metrics       http://{private}/metrics");
     if let Some(demo) = demo {
         println!();

@@ -12,8 +12,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use housecall_platform::bus::Bus;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower_http::set_header::SetResponseHeaderLayer;
+
+/// Connections that wait to be taken. The system's own bound is the usual limit.
+const BACKLOG: u32 = 4096;
 
 /// Whether the process serves: from the end of its start until it drains, and
 /// while it reaches the others.
@@ -47,8 +50,8 @@ impl Readiness {
 }
 
 /// Binds `address`, or says in one sentence why not and what to do.
-pub(crate) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+pub(crate) fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    listen(address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!(
             "the address {address} is in use by another program; stop that program, or choose another address with {option}"
         ),
@@ -57,6 +60,17 @@ pub(crate) async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<Tc
         ),
         _ => anyhow!("cannot listen on {address}: {error}; choose another address with {option}"),
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart must not wait for the last one's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Adds the headers every public response carries.

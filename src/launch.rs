@@ -139,11 +139,12 @@ fn configure(arguments: &cli::Serve) -> anyhow::Result<Config> {
 
 async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
     // Addresses first: a busy port is told before anything else is touched.
-    let public = http::bind(config.server.listen, "--listen").await?;
-    let private = http::bind(config.server.private_listen, "--private-listen").await?;
+    let public = http::bind(config.server.listen, "--listen")?;
+    let private = http::bind(config.server.private_listen, "--private-listen")?;
     let _lock = lock_data_dir(&config.server.data_dir)?;
 
     let shutdown = CancellationToken::new();
+    let tls = config.server.tls.as_ref().map(|files| files.serve(shutdown.clone())).transpose()?;
     let metrics = prometheus::Registry::new();
     let ready = Readiness::default();
     let private_router = http::private_router(metrics.clone(), ready.clone());
@@ -152,7 +153,7 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
     let health_stop = CancellationToken::new();
     let bounds = config.server.bounds();
     let health =
-        tokio::spawn(listener::serve(private, private_router, bounds, health_stop.clone()));
+        tokio::spawn(listener::serve(private, None, private_router, bounds, health_stop.clone()));
 
     let database = open_database(&config, &roles).await?;
     let public_address = public.local_addr()?;
@@ -170,9 +171,10 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
 
     // The listener stops with the services, so that WebSockets get their close
     // frame from the gateway before the socket goes.
-    let server = tokio::spawn(listener::serve(public, router, bounds, shutdown.clone()));
+    let server = tokio::spawn(listener::serve(public, tls, router, bounds, shutdown.clone()));
     ready.set(true);
-    demo::announce(public_address, private_address, demo_sign_ins.as_ref());
+    let scheme = scheme(&config);
+    demo::announce(scheme, public_address, private_address, demo_sign_ins.as_ref());
 
     stop_signal().await?;
     println!("\nStopping.");
@@ -259,9 +261,14 @@ fn context(
     })
 }
 
+const fn scheme(config: &Config) -> &'static str {
+    if config.server.tls.is_some() { "https" } else { "http" }
+}
+
 fn origins(config: &Config, public: std::net::SocketAddr) -> Vec<String> {
     if config.server.public_origins.is_empty() {
-        vec![format!("http://{public}"), format!("http://localhost:{}", public.port())]
+        let scheme = scheme(config);
+        vec![format!("{scheme}://{public}"), format!("{scheme}://localhost:{}", public.port())]
     } else {
         config.server.public_origins.clone()
     }

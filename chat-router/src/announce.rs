@@ -49,14 +49,12 @@ impl Announcer {
     }
 
     /// A message was committed. Called in seq order for each conversation.
-    pub(crate) async fn stored(&self, conversation: ConversationId, fresh: Fresh) {
-        let Fresh { consultation, opened, message, receipt } = fresh;
+    pub(crate) async fn stored(&self, fresh: Fresh) {
+        let Fresh { conversation, opened, message } = fresh;
         let (head_seq, is_opened) = (message.seq, opened.is_some());
+        let consultation = message.consultation;
         for message in opened.into_iter().chain([message]) {
             self.message(conversation, message).await;
-        }
-        if let Some(view) = receipt {
-            self.receipt(view).await;
         }
         self.remember(conversation, head_seq).await;
         match consultation {

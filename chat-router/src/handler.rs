@@ -4,22 +4,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use housecall_protocol::client::{
-    ChatPage, ChatState, ErrorCode, ReceiptView, SendBody, TypingView,
+    ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, ReceiptView, TypingView,
 };
-use housecall_protocol::cluster::{Actor, ChatCommand, ChatReply, ChatRequest, Refusal};
+use housecall_protocol::cluster::{
+    Actor, Answer, ChatCommand, ChatReply, ChatRequest, MAX_SENT_TOGETHER, Refusal,
+};
 use housecall_protocol::domain::PersonKind;
-use housecall_protocol::ids::{ClientMessageId, ConversationId, PersonId};
+use housecall_protocol::ids::{ConversationId, PersonId};
 use tokio::time::Instant;
 
 use crate::announce::Announcer;
 use crate::config::Config;
+use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::recent::Recent;
 use crate::refusal;
 use crate::retry::retrying;
-use crate::storage::{Access, NewMessage, Right, Span, Storage, StorageError};
+use crate::storage::{Access, Mark, NewMessage, Right, Span, Storage, StorageError};
 use crate::validate;
-use crate::writer::Writer;
+use crate::writer::{Queued, Tools, Writer};
 
 /// Longest page of a fetch, as the protocol says.
 const MAX_PAGE: u16 = 200;
@@ -28,9 +31,10 @@ type Key = (PersonId, ConversationId);
 
 pub(crate) struct Handler {
     pub(crate) storage: Storage,
-    pub(crate) writer: Writer,
     pub(crate) announcer: Announcer,
     pub(crate) metrics: Metrics,
+    writer: Writer,
+    marks: Marks,
     max_message_characters: u32,
     /// Answers that typing and receipts may rely on.
     access: Mutex<Recent<(Key, Right), Access>>,
@@ -42,19 +46,19 @@ impl Handler {
     pub(crate) fn new(
         config: &Config,
         max_message_characters: u32,
-        storage: Storage,
+        tools: Tools,
         writer: Writer,
-        announcer: Announcer,
-        metrics: Metrics,
     ) -> Self {
+        let Tools { storage, announcer, marks, metrics } = tools;
         let capacity = config.access_cache_entries;
         let audit_interval = Duration::from_secs(60 * config.audit_interval_minutes);
         let access_age = Duration::from_millis(config.access_cache_ms);
         Self {
             storage,
-            writer,
             announcer,
             metrics,
+            writer,
+            marks,
             max_message_characters,
             access: Mutex::new(Recent::new(access_age, capacity)),
             audited: Mutex::new(Recent::new(audit_interval, capacity)),
@@ -65,9 +69,7 @@ impl Handler {
         let ChatRequest { actor, command } = request;
         match command {
             ChatCommand::Open { conversation } => self.open(&actor, conversation).await,
-            ChatCommand::Send { conversation, client_message_id, body } => {
-                self.send(&actor, conversation, client_message_id, body).await
-            }
+            ChatCommand::Send { messages } => self.send(&actor, messages).await,
             ChatCommand::Fetch { conversation, after_seq, before_seq, limit } => {
                 let span = span(after_seq, before_seq)?;
                 self.fetch(&actor, conversation, span, limit).await
@@ -81,16 +83,28 @@ impl Handler {
         }
     }
 
-    async fn send(
-        &self,
-        actor: &Actor,
-        conversation: ConversationId,
-        client_message_id: ClientMessageId,
-        body: SendBody,
-    ) -> Result<ChatReply, Refusal> {
+    fn queue(&self, actor: &Actor, message: ChatSend) -> Answer<Queued> {
+        let ChatSend { conversation, client_message_id, body } = message;
         let content = validate::content(body, actor.kind, self.max_message_characters)?;
-        let message = NewMessage { conversation, sender: actor.person, client_message_id, content };
-        self.writer.send(message).await.map(ChatReply::Ack)
+        let sender = actor.person;
+        self.writer.queue(NewMessage { conversation, sender, client_message_id, content })
+    }
+
+    /// All are queued before the first is waited for: one commit may hold them all.
+    async fn send(&self, actor: &Actor, messages: Vec<ChatSend>) -> Answer<ChatReply> {
+        if messages.len() > MAX_SENT_TOGETHER {
+            return Err(Refusal::new(ErrorCode::TooLarge, "too many messages at once"));
+        }
+        let queued: Vec<Answer<Queued>> =
+            messages.into_iter().map(|message| self.queue(actor, message)).collect();
+        let mut acks: Vec<Answer<ChatAck>> = Vec::with_capacity(queued.len());
+        for queued in queued {
+            acks.push(match queued {
+                Ok(queued) => queued.answer().await,
+                Err(refusal) => Err(refusal),
+            });
+        }
+        Ok(ChatReply::Acks(acks))
     }
 
     /// The head is read first: whatever is written later reaches the reader as an
@@ -153,15 +167,8 @@ impl Handler {
         read_seq: i64,
     ) -> Result<ChatReply, Refusal> {
         self.authorise_briefly(actor, conversation, Right::Read).await?;
-        let (person, kind) = (actor.person, actor.kind);
-        let moved = self
-            .stored(conversation, || {
-                self.storage.advance_receipt(conversation, person, kind, delivered_seq, read_seq)
-            })
-            .await?;
-        if let Some(view) = moved {
-            self.announcer.receipt(view).await;
-        }
+        let mark = Mark { conversation, person: actor.person, delivered_seq, read_seq };
+        self.marks.report(mark).map_err(|_| refusal::overloaded())?;
         Ok(ChatReply::Done)
     }
 

@@ -9,6 +9,7 @@
 mod announce;
 mod config;
 mod handler;
+mod marks;
 mod metrics;
 mod recent;
 mod refusal;

@@ -7,6 +7,8 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 const SEND_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
+const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 #[derive(Clone)]
 pub(crate) struct Metrics {
     messages: IntCounterVec,
@@ -14,6 +16,10 @@ pub(crate) struct Metrics {
     retries: IntCounter,
     refusals: IntCounterVec,
     pub(crate) send_seconds: Histogram,
+    pub(crate) batch_seconds: Histogram,
+    pub(crate) batch_messages: Histogram,
+    pub(crate) held: IntCounter,
+    pub(crate) marks: IntCounter,
     pub(crate) beacons: IntCounter,
     pub(crate) in_flight: IntGauge,
 }
@@ -44,6 +50,25 @@ impl Metrics {
                 )
                 .buckets(SEND_BUCKETS.to_vec()),
             )?,
+            batch_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "housecall_chat_batch_seconds",
+                    "Seconds of one batch's transaction, retries among them",
+                )
+                .buckets(SEND_BUCKETS.to_vec()),
+            )?,
+            batch_messages: Histogram::with_opts(
+                HistogramOpts::new("housecall_chat_batch_messages", "Messages of one batch")
+                    .buckets(BATCH_BUCKETS.to_vec()),
+            )?,
+            held: IntCounter::new(
+                "housecall_chat_held_total",
+                "Messages put off because another transaction held their conversation",
+            )?,
+            marks: IntCounter::new(
+                "housecall_chat_marks_total",
+                "Delivered and read marks that moved",
+            )?,
             beacons: IntCounter::new(
                 "housecall_chat_beacons_total",
                 "Conversation heads announced by the beacon",
@@ -58,6 +83,10 @@ impl Metrics {
         registry.register(Box::new(metrics.retries.clone()))?;
         registry.register(Box::new(metrics.refusals.clone()))?;
         registry.register(Box::new(metrics.send_seconds.clone()))?;
+        registry.register(Box::new(metrics.batch_seconds.clone()))?;
+        registry.register(Box::new(metrics.batch_messages.clone()))?;
+        registry.register(Box::new(metrics.held.clone()))?;
+        registry.register(Box::new(metrics.marks.clone()))?;
         registry.register(Box::new(metrics.beacons.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         Ok(metrics)

@@ -12,7 +12,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(15);
 const MAX_ATTEMPTS: u32 = 6;
 /// No attempt begins later than this after the first: a client that waits longer
 /// sends again by itself.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(3);
+pub(crate) const GIVE_UP_AFTER: Duration = Duration::from_secs(3);
 
 /// Runs `step` until it succeeds, fails for good, or time is up. The step is told
 /// whether an earlier attempt failed, since that one may still have committed.

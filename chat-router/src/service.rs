@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_platform::bus::{Bus, BusError, Delivery, Subscription};
+use housecall_platform::postgres::PoolError;
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{Answer, ChatReply, Refusal, subject};
@@ -12,13 +13,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::announce::{Announcer, Pace};
+use crate::announce::{self, Announcer};
 use crate::config::Config;
 use crate::handler::Handler;
+use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::refusal;
 use crate::storage::Storage;
-use crate::writer::Writer;
+use crate::writer::{self, Tools, Writer};
 
 /// Routers share the requests through this queue group.
 const GROUP: &str = "chat-router";
@@ -34,6 +36,8 @@ pub enum StartError {
     Config(String),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("database: {0}")]
+    Pool(#[from] PoolError),
     #[error("chat requests cannot be received: {0}")]
     Bus(#[from] BusError),
 }
@@ -47,33 +51,16 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     config.check().map_err(StartError::Config)?;
     let metrics = Metrics::register(&context.metrics)?;
     let requests = context.bus.subscribe_queue(subject::CHAT_REQUEST, GROUP).await?;
-    let storage = Storage::new(context.pool.clone());
+    let storage = Storage::new(context.pool.clone(), config.writer_lanes)?;
     let announcer =
         Announcer::new(context.bus.clone(), metrics.clone(), config.beacon_conversations);
+    let marks = Marks::new(config.receipt_flush(), config.receipt_entries);
+    let tools = Tools { storage, announcer, marks, metrics };
     let writing = TaskTracker::new();
-    let writer = Writer::start(
-        config.writer_lanes,
-        config.writer_queue,
-        &storage,
-        &announcer,
-        &metrics,
-        &writing,
-    );
-    let handler = Handler::new(
-        &config,
-        context.settings.max_message_characters,
-        storage,
-        writer,
-        announcer.clone(),
-        metrics,
-    );
-    let tasks = TaskTracker::new();
-    let stop_announcing = CancellationToken::new();
-    let pace = Pace {
-        beacon: Duration::from_millis(config.beacon_interval_ms),
-        desk: Duration::from_millis(config.desk_interval_ms),
-    };
-    tasks.spawn(announcer.run(pace, stop_announcing.clone()));
+    let pace = writer::Pace { batch: config.batch_messages, window: config.batch_window() };
+    let writer = Writer::start(config.writer_lanes, config.writer_queue, pace, &tools, &writing);
+    let max_characters = context.settings.max_message_characters;
+    let handler = Handler::new(&config, max_characters, tools.clone(), writer);
     let service = Service {
         bus: context.bus,
         handler: Arc::new(handler),
@@ -81,16 +68,33 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         in_flight: TaskTracker::new(),
         look_back_limit: config.beacon_conversations,
     };
+    let tasks = TaskTracker::new();
+    let Tools { storage, announcer, marks, metrics } = tools;
+    let (stop_marks, stop_announcing) = (CancellationToken::new(), CancellationToken::new());
+    tasks.spawn(announcer.clone().run(announcing_pace(&config), stop_announcing.clone()));
+    let marking = tasks.spawn(marks.run(storage, announcer, metrics, stop_marks.clone()));
     tasks.spawn(async move {
         service.serve(requests, &context.shutdown).await;
         // The handler, and with it the writer's last handle, is gone: the lanes
-        // empty their queues and end. Only then has everything been announced.
+        // empty their queues and end. Only then has everything been announced, and
+        // only then are all marks known.
         writing.close();
         writing.wait().await;
+        stop_marks.cancel();
+        if let Err(error) = marking.await {
+            tracing::error!(%error, "marks");
+        }
         stop_announcing.cancel();
     });
     tasks.close();
     Ok(Running::without_routes(tasks))
+}
+
+const fn announcing_pace(config: &Config) -> announce::Pace {
+    announce::Pace {
+        beacon: Duration::from_millis(config.beacon_interval_ms),
+        desk: Duration::from_millis(config.desk_interval_ms),
+    }
 }
 
 struct Service {

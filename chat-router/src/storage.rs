@@ -2,22 +2,38 @@
 
 mod access;
 mod append;
+mod files;
 mod history;
 mod receipts;
 
-use deadpool_postgres::PoolError;
-use housecall_platform::postgres::Pool;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, PoolError};
+use housecall_platform::postgres::{self, Patience, Pool};
 use housecall_protocol::domain::PersonKind;
 use tokio_postgres::error::SqlState;
 
 pub(crate) use access::{Access, Right};
-pub(crate) use append::{AppendError, Content, Fresh, NewMessage, Stored};
+pub(crate) use append::{Content, Fresh, NewMessage, Outcome, Refused, Stored};
 pub(crate) use history::Span;
+pub(crate) use receipts::Mark;
 
-/// Conversations as PostgreSQL holds them. Clones share the pool.
+/// What a batch of messages may take. It waits for no conversation's lock; longer
+/// waits mean that something is stuck, and the client's resend is better than a
+/// blocked lane.
+const WRITING: Patience =
+    Patience { lock: Some(Duration::from_millis(250)), statement: Some(Duration::from_secs(4)) };
+
+/// When a server that keeps its own time limits has not answered by then, it hangs,
+/// or the network swallows what it says.
+const SILENCE: Duration = Duration::from_secs(6);
+
+/// Conversations as PostgreSQL holds them. Clones share the pools.
 #[derive(Clone)]
 pub(crate) struct Storage {
     pool: Pool,
+    /// The writer lanes' own connections: no page of history keeps a message waiting.
+    writers: Pool,
 }
 
 /// Why the database gave no answer.
@@ -27,6 +43,8 @@ pub(crate) enum StorageError {
     Pool(#[from] PoolError),
     #[error("database: {0}")]
     Database(#[from] tokio_postgres::Error),
+    #[error("the database has not answered for {} s", SILENCE.as_secs())]
+    Silent,
     #[error("a stored system event cannot be read: {0}")]
     Event(#[from] serde_json::Error),
     #[error("a stored row has the unknown {field} {value:?}")]
@@ -42,7 +60,21 @@ impl StorageError {
             Self::Pool(PoolError::Backend(error)) => is_passing(error),
             Self::Pool(PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => false,
             Self::Database(error) => is_passing(error),
+            Self::Silent => true,
             Self::Event(_) | Self::Unknown { .. } => false,
+        }
+    }
+
+    /// Whether a batch may have failed for the sake of one row, so that the others
+    /// would succeed without it.
+    pub(crate) fn may_be_one_rows(&self) -> bool {
+        match self {
+            Self::Pool(_) | Self::Silent => false,
+            Self::Database(error) => error.code().is_some_and(|code| {
+                !is_passing(error)
+                    || [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code)
+            }),
+            Self::Event(_) | Self::Unknown { .. } => true,
         }
     }
 }
@@ -64,9 +96,26 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
         .contains(code)
 }
 
+/// Waits for `work` on a connection of the pool. A connection that stays silent is
+/// thrown away: whatever is asked on it next would wait behind this.
+async fn on_connection<T>(
+    pool: &Pool,
+    work: impl AsyncFnOnce(&Object) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    let client = pool.get().await?;
+    match tokio::time::timeout(SILENCE, work(&client)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            drop(Object::take(client));
+            Err(StorageError::Silent)
+        }
+    }
+}
+
 impl Storage {
-    pub(crate) const fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: Pool, writers: usize) -> Result<Self, postgres::PoolError> {
+        let writers = pool.apart(writers, WRITING)?;
+        Ok(Self { pool, writers })
     }
 }
 

@@ -1,22 +1,28 @@
 //! The writer: stores messages, answers after the commit, then announces.
 //!
 //! Lanes are tasks; a conversation always has the same one, so that within a
-//! process its messages are announced in the order of their seq and never wait
-//! for each other's row lock with a database connection in hand. A full lane
-//! refuses: the client sends again.
+//! process its messages are stored and announced in the order of their arrival. A
+//! lane commits the messages of many conversations together. A full lane refuses:
+//! the client sends again.
+
+mod batch;
+mod lane;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use housecall_protocol::client::{ChatAck, ErrorCode};
-use housecall_protocol::cluster::Refusal;
+use housecall_protocol::client::ChatAck;
+use housecall_protocol::cluster::{Answer, Refusal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announcer;
+use crate::marks::Marks;
 use crate::metrics::Metrics;
 use crate::refusal;
-use crate::retry::retrying;
-use crate::storage::{AppendError, NewMessage, Storage, Stored};
+use crate::storage::{NewMessage, Storage};
+use lane::Lane;
 
 /// A handle to the lanes. They end when the last handle is gone and their
 /// queues are empty.
@@ -25,116 +31,80 @@ pub(crate) struct Writer {
     lanes: Arc<[mpsc::Sender<Job>]>,
 }
 
-struct Job {
-    message: NewMessage,
-    answer: oneshot::Sender<Result<ChatAck, Refusal>>,
+/// How a lane makes batches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Messages of one commit.
+    pub(crate) batch: usize,
+    /// How long a busy lane lets a batch grow.
+    pub(crate) window: Duration,
 }
 
-struct Lane {
-    jobs: mpsc::Receiver<Job>,
-    storage: Storage,
-    announcer: Announcer,
-    metrics: Metrics,
+/// What lanes work with. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) storage: Storage,
+    pub(crate) announcer: Announcer,
+    pub(crate) marks: Marks,
+    pub(crate) metrics: Metrics,
+}
+
+/// A message that waits to be stored.
+struct Job {
+    message: NewMessage,
+    arrived: Instant,
+    answer: oneshot::Sender<Answer<ChatAck>>,
+}
+
+impl AsRef<NewMessage> for Job {
+    fn as_ref(&self) -> &NewMessage {
+        &self.message
+    }
+}
+
+impl Job {
+    /// Whoever asked may be gone; what is stored is stored all the same.
+    fn answer(self, answer: Answer<ChatAck>) {
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// The answer to come.
+pub(crate) struct Queued(oneshot::Receiver<Answer<ChatAck>>);
+
+impl Queued {
+    /// Waits until the message is committed, or refused.
+    pub(crate) async fn answer(self) -> Answer<ChatAck> {
+        self.0.await.unwrap_or_else(|_| Err(refusal::overloaded()))
+    }
 }
 
 impl Writer {
     pub(crate) fn start(
         lanes: usize,
         queue: usize,
-        storage: &Storage,
-        announcer: &Announcer,
-        metrics: &Metrics,
+        pace: Pace,
+        tools: &Tools,
         tasks: &TaskTracker,
     ) -> Self {
         let lanes = (0..lanes)
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(queue);
-                let lane = Lane {
-                    jobs,
-                    storage: storage.clone(),
-                    announcer: announcer.clone(),
-                    metrics: metrics.clone(),
-                };
-                tasks.spawn(lane.run());
+                Lane::start(jobs, pace, tools.clone(), tasks);
                 sender
             })
             .collect();
         Self { lanes }
     }
 
-    /// Returns once the message is committed, or refused.
-    pub(crate) async fn send(&self, message: NewMessage) -> Result<ChatAck, Refusal> {
+    /// Queues a message behind those of its conversation that were queued before.
+    pub(crate) fn queue(&self, message: NewMessage) -> Result<Queued, Refusal> {
         let (answer, answered) = oneshot::channel();
         // The low bits of a version 7 id are random.
         let lane = message.conversation.0.as_u128() % self.lanes.len() as u128;
         let lane = &self.lanes[usize::try_from(lane).expect("less than a usize")];
-        lane.try_send(Job { message, answer }).map_err(|_| refusal::overloaded())?;
-        answered.await.unwrap_or_else(|_| Err(refusal::overloaded()))
-    }
-}
-
-impl Lane {
-    async fn run(mut self) {
-        while let Some(Job { message, answer }) = self.jobs.recv().await {
-            self.write(message, answer).await;
-        }
-    }
-
-    async fn write(&self, new: NewMessage, answer: oneshot::Sender<Result<ChatAck, Refusal>>) {
-        let timer = self.metrics.send_seconds.start_timer();
-        let mut uncertain = false;
-        let outcome = retrying(&self.metrics, is_passing, |again| {
-            uncertain = again;
-            self.storage.append(&new)
-        })
-        .await;
-        timer.observe_duration();
-        match outcome {
-            Ok(Stored { seq, sent_at, fresh }) => {
-                let ack = ChatAck {
-                    conversation: new.conversation,
-                    client_message_id: new.client_message_id,
-                    seq,
-                    sent_at,
-                };
-                // Whoever asked may be gone; the message is stored all the same.
-                let _ = answer.send(Ok(ack));
-                match fresh {
-                    Some(fresh) => {
-                        self.metrics.stored(new.content.kind());
-                        self.announcer.stored(new.conversation, fresh).await;
-                    }
-                    None => {
-                        self.metrics.resent();
-                        // An attempt whose connection broke had committed: nobody
-                        // has been told yet.
-                        if uncertain {
-                            self.announcer.head(new.conversation, seq).await;
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                let _ = answer.send(Err(refuse(error, &new)));
-            }
-        }
-    }
-}
-
-fn is_passing(error: &AppendError) -> bool {
-    match error {
-        AppendError::Storage(error) => error.is_passing(),
-        AppendError::Forbidden | AppendError::NoFile => false,
-    }
-}
-
-fn refuse(error: AppendError, new: &NewMessage) -> Refusal {
-    match error {
-        AppendError::Forbidden => refusal::forbidden(),
-        AppendError::NoFile => Refusal::new(
-            ErrorCode::NotFound,
-            "no file with this id was uploaded by you into this conversation",
-        ),
-        AppendError::Storage(error) => refusal::storage(&error, new.conversation),
+        let job = Job { message, arrived: Instant::now(), answer };
+        lane.try_send(job).map_err(|_| refusal::overloaded())?;
+        Ok(Queued(answered))
     }
 }

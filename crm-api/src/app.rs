@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use deadpool_postgres::Client;
 use housecall_platform::service::Context;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
-use crate::files::FileStore;
+use crate::files::{FileStore, Scanner};
 use crate::identity::keys::Keys;
 use crate::identity::limits::Limits;
 use crate::identity::passwords::Passwords;
@@ -28,6 +29,10 @@ pub(crate) struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) sms: SmsSender,
     pub(crate) files: FileStore,
+    /// Absent: files are served unscanned.
+    pub(crate) scanner: Option<Scanner>,
+    /// Pictures decoded at once.
+    pub(crate) image_workers: Semaphore,
     pub(crate) metrics: Metrics,
 }
 

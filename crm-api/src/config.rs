@@ -3,16 +3,34 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// The `[crm_api]` section. Every field has a default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub brand: BrandConfig,
     /// Where uploaded files are kept. Created when missing; empty means `files` in
     /// the data directory, which whoever starts the service fills in.
     pub files_dir: PathBuf,
+    /// An S3 bucket for files instead of `files_dir`, the `[crm_api.s3]` section.
+    pub s3: S3Config,
+    /// Antivirus that speaks clamd's protocol: `tcp://HOST:PORT` or `unix:///PATH`.
+    /// A file is served only after it was found clean. Empty: files are not scanned.
+    pub scanner: String,
+    /// Seconds a scan may take.
+    pub scan_timeout_s: u32,
+    /// Pictures decoded at once, for thumbnails; each may take eight bytes a pixel.
+    pub image_workers: u32,
+    /// Pictures of more million pixels get no thumbnail.
+    pub image_max_megapixels: u32,
+    /// Hours after which an upload that was not finished is forgotten.
+    pub upload_life_h: u32,
+    /// Unfinished uploads of one person.
+    pub open_uploads_per_person: u32,
+    /// Bytes one person may upload in 24 hours.
+    pub upload_bytes_per_person_day: u64,
     /// Media types that may be uploaded, as sniffed from the content.
     pub file_types: Vec<String>,
     /// Life of an access token, seconds.
@@ -54,6 +72,39 @@ pub struct Config {
     pub client_address_header: String,
 }
 
+/// The `[crm_api.s3]` section: a bucket of S3 or of anything that speaks like it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct S3Config {
+    /// Empty: files are kept in `files_dir`.
+    pub bucket: String,
+    /// Empty: Amazon's own.
+    pub endpoint: String,
+    pub region: String,
+    /// Empty: from the environment or the machine's role.
+    pub access_key_id: String,
+    /// Absent: from the environment or the machine's role.
+    pub secret_access_key: Option<SecretString>,
+    /// The bucket is a part of the host name, not of the path.
+    pub virtual_hosted_style: bool,
+}
+
+impl PartialEq for S3Config {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |config: &Self| {
+            let Self { bucket, endpoint, region, access_key_id, virtual_hosted_style, .. } =
+                config.clone();
+            (bucket, endpoint, region, access_key_id, virtual_hosted_style)
+        };
+        let secret = |config: &Self| {
+            config.secret_access_key.as_ref().map(|it| it.expose_secret().to_owned())
+        };
+        plain(self) == plain(other) && secret(self) == secret(other)
+    }
+}
+
+impl Eq for S3Config {}
+
 /// White-label settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,6 +131,14 @@ impl Default for Config {
         Self {
             brand: BrandConfig::default(),
             files_dir: PathBuf::new(),
+            s3: S3Config::default(),
+            scanner: String::new(),
+            scan_timeout_s: 20,
+            image_workers: 2,
+            image_max_megapixels: 40,
+            upload_life_h: 24,
+            open_uploads_per_person: 8,
+            upload_bytes_per_person_day: 1024 * 1024 * 1024,
             file_types: DEFAULT_FILE_TYPES.iter().map(ToString::to_string).collect(),
             access_token_s: 600,
             session_days: 30,
@@ -152,6 +211,21 @@ const SAMPLE: &str = r##"[crm_api]
 # Where uploaded files are kept. Created when missing; empty means `files` in the
 # data directory.
 files_dir = ""
+# Antivirus that speaks clamd's protocol, "tcp://HOST:PORT" or "unix:///PATH". A file
+# is served only after it was found clean. Empty: files are not scanned.
+scanner = ""
+# Seconds a scan may take.
+scan_timeout_s = 20
+# Pictures decoded at once, for thumbnails; each may take eight bytes a pixel.
+image_workers = 2
+# Pictures of more million pixels get no thumbnail.
+image_max_megapixels = 40
+# Hours after which an upload that was not finished is forgotten.
+upload_life_h = 24
+# Unfinished uploads of one person.
+open_uploads_per_person = 8
+# Bytes one person may upload in 24 hours.
+upload_bytes_per_person_day = 1073741824
 # Media types that may be uploaded, as sniffed from the content.
 file_types = [
     "image/jpeg", "image/png", "image/webp", "image/gif", "image/heif",
@@ -199,6 +273,19 @@ sms_webhook_url = ""
 # Header in which a trusted reverse proxy names the client, as "x-forwarded-for".
 # Empty: the address of the connection counts.
 client_address_header = ""
+
+# A bucket of S3, or of anything that speaks like it, instead of files_dir.
+[crm_api.s3]
+# Empty: files are kept in files_dir.
+bucket = ""
+# Empty: Amazon's own.
+endpoint = ""
+region = ""
+# Without these two: from the environment or the machine's role.
+access_key_id = ""
+#secret_access_key = ""
+# The bucket is a part of the host name, not of the path.
+virtual_hosted_style = false
 
 [crm_api.brand]
 name = "Мой Доктор 24"

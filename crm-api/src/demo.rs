@@ -74,7 +74,7 @@ impl From<tokio_postgres::Error> for DemoError {
 /// # Errors
 /// See [`DemoError`].
 pub async fn seed(context: &Context, config: &Config) -> Result<DemoSignIns, DemoError> {
-    let files = FileStore::local(&config.files_dir)?;
+    let files = FileStore::open(config)?;
     let mut client = context.pool.get().await.map_err(StorageError::from)?;
     let transaction = client.transaction().await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&DEMO_LOCK]).await?;

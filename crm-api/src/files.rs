@@ -1,17 +1,24 @@
-//! Files of conversations: uploaded as a raw body, stored by id, served to those
+//! Files of conversations: uploaded whole or in parts, stored by id, served to those
 //! who may read the conversation, as what their content is.
 
+mod bmff;
+pub(crate) mod check;
 mod content;
+mod image;
+mod intake;
 mod name;
+pub(crate) mod scanner;
 mod store;
+pub(crate) mod uploads;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use housecall_protocol::domain::FileView;
-use housecall_protocol::{ConversationId, FileId};
+use futures::StreamExt;
+use housecall_protocol::domain::{FileState, FileView};
+use housecall_protocol::{ConversationId, FileId, PersonId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -23,6 +30,10 @@ use crate::storage;
 use crate::storage::audit::{self, Action};
 use crate::storage::files::FileRow;
 
+use store::{PART_BYTES, Part};
+
+pub(crate) use scanner::Scanner;
+pub use scanner::ScannerError;
 pub(crate) use store::FileStore;
 pub use store::StoreError;
 
@@ -34,7 +45,8 @@ pub(crate) struct UploadParameters {
     name: Option<String>,
 }
 
-/// Uploads a file into a conversation; a chat message then carries it by id.
+/// Uploads a file into a conversation in one request; a chat message then carries it
+/// by id. One that may be interrupted is better begun with `createUpload`.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/files", tag = "files",
     operation_id = "uploadFile", params(("id" = Uuid, Path), UploadParameters),
     request_body(content = String, content_type = "application/octet-stream",
@@ -52,19 +64,50 @@ pub(crate) async fn upload(
     app.limits.uploads_by_person.check(&caller.person)?;
     let limit_bytes = app.context.settings.max_file_bytes;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse().ok()).is_some_and(|bytes: u64| bytes > limit_bytes) {
+    let announced: u64 = announced.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if announced > limit_bytes {
         return Err(ApiError::TooLarge { limit_bytes });
     }
+    check_usage(&app, caller, i64::try_from(announced).unwrap_or(i64::MAX)).await?;
     let id = FileId::generate();
-    let received = app.files.receive(id, body, limit_bytes, &app.config.file_types).await?;
-    let given = parameters.name.as_deref().unwrap_or_default();
-    let name = name::for_content(given, received.content.media_type);
-    let row = received.into_row(id, conversation, name);
-    if let Err(error) = record(&app, &row, caller, patient).await {
-        app.files.remove(id).await;
-        return Err(error);
+    let finished = match take_parts(&app, id, body, limit_bytes).await {
+        Ok(parts) => {
+            let name = parameters.name.as_deref().unwrap_or_default();
+            let sha256 = None;
+            let parts = &parts;
+            let upload = intake::Upload { id, conversation, patient, caller, name, sha256, parts };
+            intake::finish(&app, &upload).await
+        }
+        Err(error) => Err(error),
+    };
+    app.files.discard_parts(id).await;
+    Ok((StatusCode::CREATED, Json(finished?)))
+}
+
+/// Stores a body as parts.
+async fn take_parts(
+    app: &App,
+    id: FileId,
+    body: Body,
+    limit_bytes: u64,
+) -> Result<Vec<Part>, ApiError> {
+    let mut chunks = body.into_data_stream();
+    let (mut parts, mut held, mut size_bytes) = (Vec::new(), Vec::new(), 0_u64);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ApiError::BadRequest("the upload broke off".to_owned()))?;
+        size_bytes += chunk.len() as u64;
+        if size_bytes > limit_bytes {
+            return Err(ApiError::TooLarge { limit_bytes });
+        }
+        held.extend_from_slice(&chunk);
+        if held.len() >= PART_BYTES {
+            parts.push(app.files.put_part(id, Bytes::from(std::mem::take(&mut held))).await?);
+        }
     }
-    Ok((StatusCode::CREATED, Json(row.view)))
+    if !held.is_empty() {
+        parts.push(app.files.put_part(id, Bytes::from(held)).await?);
+    }
+    Ok(parts)
 }
 
 /// The conversation's patient, when the caller may write into it. What the caller
@@ -73,7 +116,7 @@ async fn authorise_upload(
     app: &App,
     caller: Caller,
     conversation: ConversationId,
-) -> Result<housecall_protocol::PersonId, ApiError> {
+) -> Result<PersonId, ApiError> {
     let client = app.client().await?;
     if !storage::conversations::may_write(&client, caller.person, conversation).await? {
         let readable = storage::conversations::may_read(&client, caller.person, conversation);
@@ -82,21 +125,18 @@ async fn authorise_upload(
     storage::conversations::patient(&client, conversation).await?.ok_or(ApiError::NotFound)
 }
 
-async fn record(
-    app: &App,
-    row: &FileRow,
-    caller: Caller,
-    patient: housecall_protocol::PersonId,
-) -> Result<(), ApiError> {
-    let mut client = app.client().await?;
-    let transaction = client.transaction().await?;
-    storage::files::insert(&transaction, row, caller.person).await?;
-    if caller.account != Account::Patient {
-        let object = row.view.id.to_string();
-        audit::record(&transaction, caller.person, Some(patient), Action::FileUpload, &object)
-            .await?;
+/// Whether the caller may bring so many bytes more.
+async fn check_usage(app: &App, caller: Caller, bytes: i64) -> Result<(), ApiError> {
+    let client = app.client().await?;
+    let usage = storage::uploads::usage(&client, caller.person).await?;
+    if usage.open >= i64::from(app.config.open_uploads_per_person) {
+        return Err(ApiError::TooManyUploads { limit: app.config.open_uploads_per_person });
     }
-    transaction.commit().await?;
+    let limit_bytes = app.config.upload_bytes_per_person_day;
+    let total = usage.day_bytes.saturating_add(bytes);
+    if u64::try_from(total).is_ok_and(|total| total > limit_bytes) {
+        return Err(ApiError::UploadQuota { limit_bytes });
+    }
     Ok(())
 }
 
@@ -122,6 +162,7 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = authorise_download(&app, caller, id).await?;
+    check_served(&row)?;
     if content::is_known(&headers, &row) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         content::describe(response.headers_mut(), &row, parameters.download == Some(1));
@@ -144,12 +185,68 @@ pub(crate) async fn download(
     Ok(response.into_response())
 }
 
-async fn authorise_download(app: &App, caller: Caller, id: FileId) -> Result<FileRow, ApiError> {
-    let client = app.client().await?;
-    let row = storage::files::find(&client, id).await?.ok_or(ApiError::NotFound)?;
-    if !storage::conversations::may_read(&client, caller.person, row.conversation).await? {
+/// A small JPEG of a picture, the longest side at most 640 pixels.
+#[utoipa::path(get, path = "/api/v1/files/{id}/thumbnail", tag = "files",
+    operation_id = "downloadThumbnail", params(("id" = Uuid, Path)),
+    responses((status = 200, description = "A JPEG", body = String, content_type = "image/jpeg")))]
+pub(crate) async fn thumbnail(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<FileId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let row = authorise_download(&app, caller, id).await?;
+    check_served(&row)?;
+    if !row.view.has_thumbnail {
         return Err(ApiError::NotFound);
     }
+    let mut response = if content::is_known(&headers, &row) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        app.files.read_thumbnail(id).await?.into_response()
+    };
+    content::describe(response.headers_mut(), &row, false);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    Ok(response)
+}
+
+/// A file's record: whether it is still being checked, above all.
+#[utoipa::path(get, path = "/api/v1/files/{id}/view", tag = "files", operation_id = "readFile",
+    params(("id" = Uuid, Path)), responses((status = 200, body = FileView)))]
+pub(crate) async fn view(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<FileId>,
+) -> Result<Json<FileView>, ApiError> {
+    let client = app.client().await?;
+    let row = readable(&client, caller, id).await?;
+    Ok(Json(row.view))
+}
+
+/// Nobody gets what was not found harmless, the uploader included.
+const fn check_served(row: &FileRow) -> Result<(), ApiError> {
+    match row.view.state {
+        FileState::Ready => Ok(()),
+        FileState::Checking => Err(ApiError::FileChecking),
+        FileState::Refused => Err(ApiError::FileRefused),
+    }
+}
+
+async fn readable(
+    client: &impl deadpool_postgres::GenericClient,
+    caller: Caller,
+    id: FileId,
+) -> Result<FileRow, ApiError> {
+    let row = storage::files::find(client, id).await?.ok_or(ApiError::NotFound)?;
+    if !storage::conversations::may_read(client, caller.person, row.conversation).await? {
+        return Err(ApiError::NotFound);
+    }
+    Ok(row)
+}
+
+async fn authorise_download(app: &App, caller: Caller, id: FileId) -> Result<FileRow, ApiError> {
+    let client = app.client().await?;
+    let row = readable(&client, caller, id).await?;
     if caller.account != Account::Patient {
         let patient = storage::conversations::patient(&client, row.conversation).await?;
         audit::record(&client, caller.person, patient, Action::FileRead, &id.to_string()).await?;

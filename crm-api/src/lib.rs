@@ -30,7 +30,7 @@ mod streams;
 mod text;
 
 pub use config::{BrandConfig, Config, RateLimit};
-pub use files::StoreError;
+pub use files::{ScannerError, StoreError};
 pub use identity::keys::KeyError;
 pub use identity::passwords::HashError;
 pub use identity::sms::SmsError;

@@ -4,7 +4,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use housecall_protocol::domain::PersonKind;
+use housecall_protocol::domain::{FileState, PersonKind};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     request_seconds: HistogramVec,
     sign_ins: IntCounterVec,
     waits: Histogram,
+    scans: IntCounterVec,
 }
 
 /// How an attempt to sign in ended.
@@ -48,7 +49,12 @@ impl Metrics {
                 )
                 .buckets(vec![15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0]),
             )?,
+            scans: IntCounterVec::new(
+                Opts::new("housecall_file_scans_total", "Files by the scanner's verdict"),
+                &["verdict"],
+            )?,
         };
+        registry.register(Box::new(metrics.scans.clone()))?;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.request_seconds.clone()))?;
         registry.register(Box::new(metrics.sign_ins.clone()))?;
@@ -67,6 +73,15 @@ impl Metrics {
             SignIn::RateLimited => "rate_limited",
         };
         self.sign_ins.with_label_values(&[kind, outcome]).inc();
+    }
+
+    pub(crate) fn scanned(&self, state: FileState) {
+        let verdict = match state {
+            FileState::Ready => "clean",
+            FileState::Checking => "none",
+            FileState::Refused => "infected",
+        };
+        self.scans.with_label_values(&[verdict]).inc();
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a wait of 2^52 seconds will not be")]

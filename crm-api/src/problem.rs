@@ -56,6 +56,26 @@ pub(crate) enum ApiError {
     FileType,
     #[error("the file is empty")]
     FileEmpty,
+    #[error("the scanner found something in the file")]
+    FileInfected,
+    #[error("the file was removed: the scanner found something in it")]
+    FileRefused,
+    #[error("the file is being checked")]
+    FileChecking,
+    #[error("the bytes are not those that were announced")]
+    ChecksumMismatch,
+    #[error("tus 1.0.0 is spoken here; say Tus-Resumable: 1.0.0")]
+    TusVersion,
+    #[error("the body of an upload is application/offset+octet-stream")]
+    UploadType,
+    #[error("the upload is elsewhere; ask for its offset")]
+    UploadOffset,
+    #[error("the file is being made")]
+    UploadBusy,
+    #[error("at most {limit} uploads at a time")]
+    TooManyUploads { limit: u32 },
+    #[error("at most {limit_bytes} bytes in a day")]
+    UploadQuota { limit_bytes: u64 },
     #[error("too many requests")]
     RateLimited { retry_after_s: u32 },
     #[error("the text message could not be sent")]
@@ -115,6 +135,28 @@ impl ApiError {
                 (S::UNSUPPORTED_MEDIA_TYPE, "file-type", "Files of this type are not accepted")
             }
             Self::FileEmpty => (S::UNPROCESSABLE_ENTITY, "file-empty", "The file is empty"),
+            Self::FileInfected => {
+                (S::UNPROCESSABLE_ENTITY, "file-infected", "The file is not safe")
+            }
+            Self::FileRefused => (S::GONE, "file-refused", "The file was not safe"),
+            Self::FileChecking => (S::LOCKED, "file-checking", "The file is being checked"),
+            Self::ChecksumMismatch => {
+                (S::UNPROCESSABLE_ENTITY, "checksum-mismatch", "The bytes were changed on the way")
+            }
+            Self::TusVersion => {
+                (S::PRECONDITION_FAILED, "tus-version", "Another version of tus is spoken here")
+            }
+            Self::UploadType => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "upload-type", "The body has the wrong type")
+            }
+            Self::UploadOffset => (S::CONFLICT, "upload-offset", "The upload is elsewhere"),
+            Self::UploadBusy => (S::LOCKED, "upload-busy", "The file is being made"),
+            Self::TooManyUploads { .. } => {
+                (S::CONFLICT, "too-many-uploads", "Too many uploads at a time")
+            }
+            Self::UploadQuota { .. } => {
+                (S::TOO_MANY_REQUESTS, "upload-quota", "Too much for one day")
+            }
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
             Self::SmsUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "sms-unavailable", "The code could not be sent")

@@ -71,6 +71,10 @@ fn work() -> OpenApiRouter<App> {
         .routes(routes!(operators::update))
         .routes(routes!(files::upload))
         .routes(routes!(files::download))
+        .routes(routes!(files::thumbnail))
+        .routes(routes!(files::view))
+        .routes(routes!(files::uploads::options, files::uploads::create))
+        .routes(routes!(files::uploads::read, files::uploads::append, files::uploads::end))
 }
 
 /// The whole router.

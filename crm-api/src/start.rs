@@ -1,17 +1,18 @@
-//! Starting the service: keys, file store, limits, routes, and the two tasks that
-//! run beside them.
+//! Starting the service: keys, file store, limits, routes, and the tasks that run
+//! beside them.
 
 use std::time::Duration;
 
 use housecall_platform::bus::{BusError, Subscription};
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::cluster::subject;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Shared};
 use crate::config::Config;
-use crate::files::{FileStore, StoreError};
+use crate::files::{self, FileStore, Scanner, ScannerError, StoreError};
 use crate::identity::keys::{KeyError, Keys};
 use crate::identity::limits::Limits;
 use crate::identity::passwords::{HashError, Passwords};
@@ -30,6 +31,8 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error(transparent)]
     Files(#[from] StoreError),
+    #[error(transparent)]
+    Scanner(#[from] ScannerError),
     #[error(transparent)]
     Passwords(#[from] HashError),
     #[error(transparent)]
@@ -50,7 +53,9 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         limits: Limits::new(&config),
         passwords: Passwords::new(config.password_hashers)?,
         sms: SmsSender::new(&config, &context.settings)?,
-        files: FileStore::local(&config.files_dir)?,
+        files: FileStore::open(&config)?,
+        scanner: Scanner::new(&config.scanner, Duration::from_secs(config.scan_timeout_s.into()))?,
+        image_workers: Semaphore::new(config.image_workers.max(1) as usize),
         metrics: Metrics::register(&context.metrics)?,
         context,
         config,
@@ -59,6 +64,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let tasks = TaskTracker::new();
     tasks.spawn(serve_key_set(app.clone(), requests));
     tasks.spawn(sweep(app.clone()));
+    tasks.spawn(files::check::run(app.clone()));
     tasks.close();
     Ok(Running { router: routes::router(app), tasks })
 }
@@ -101,6 +107,10 @@ async fn sweep_database(app: &App) -> storage::Result<()> {
     storage::sessions::sweep(&client).await?;
     for id in storage::files::sweep_unsent(&client).await? {
         app.files.remove(id).await;
+    }
+    let life_hours = i32::try_from(app.config.upload_life_h).unwrap_or(i32::MAX);
+    for id in storage::uploads::sweep(&client, life_hours).await? {
+        app.files.discard_parts(id).await;
     }
     Ok(())
 }

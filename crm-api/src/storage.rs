@@ -15,6 +15,7 @@ pub(crate) mod operators;
 pub(crate) mod patients;
 pub(crate) mod sessions;
 pub(crate) mod streams;
+pub(crate) mod uploads;
 
 use tokio_postgres::error::SqlState;
 

@@ -13,9 +13,21 @@
 //! - [`floor`]: receive, encrypt, send, and nothing else;
 //! - [`process`]: what the system says of another process;
 //! - [`report`]: the figures as JSON.
+//!
+//! And load for the front door, from clients in processes of their own:
+//!
+//! - [`deployment`]: a house of one or several processes, and its people;
+//! - [`crowd`]: the clients;
+//! - [`chat`]: what messages cost, and how long they take;
+//! - [`idle`]: what a silent connection costs; [`accept_floor`]: the least it could.
 
+pub mod accept_floor;
+pub mod chat;
+pub mod crowd;
+pub mod deployment;
 pub mod fleet;
 pub mod floor;
+pub mod idle;
 pub mod media;
 pub mod peer;
 pub mod process;
@@ -31,6 +43,12 @@ use std::time::Instant;
 #[expect(clippy::disallowed_methods, reason = "a load generator lives in real time")]
 pub(crate) fn clock() -> Instant {
     Instant::now()
+}
+
+/// Nanoseconds since this process first asked.
+pub(crate) fn nanoseconds() -> u64 {
+    static FIRST: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    u64::try_from(FIRST.get_or_init(clock).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The kernel's clock for received datagrams, nanoseconds since 1970.

@@ -7,10 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use housecall_loadtest::chat::durable::{self, Durable};
+use housecall_loadtest::chat::latency::{self, Latency};
+use housecall_loadtest::chat::{self, sections};
+use housecall_loadtest::crowd::worker;
+use housecall_loadtest::idle::{self, Idle};
 use housecall_loadtest::report::{self, Figures};
 use housecall_loadtest::run::{self, Plan};
 use housecall_loadtest::scenario::{Scenario, Shape};
-use housecall_loadtest::{floor, process};
+use housecall_loadtest::{accept_floor, floor, process};
 use housecall_platform::bus::Bus;
 use housecall_platform::testing::NatsServer;
 use serde::Serialize;
@@ -30,6 +35,68 @@ enum Command_ {
     /// The least a relay must do; started by `relay-bench`.
     #[command(hide = true)]
     Floor,
+    /// What silent WebSockets cost; the section `idle` of `chat.json`.
+    IdleBench(IdleBench),
+    /// What messages cost and how long they take; sections of `chat.json`.
+    ChatBench(ChatBench),
+    /// A process of chat connections; started by `chat-bench`.
+    #[command(hide = true)]
+    ChatLoad { plan: PathBuf },
+    /// A process of clients that obeys orders; started by the benchmarks.
+    #[command(hide = true)]
+    Crowd { file: PathBuf },
+    /// The least that holds connections; started by `idle-bench`.
+    #[command(hide = true)]
+    AcceptFloor { heartbeat_ms: u64 },
+}
+
+#[derive(Debug, Args)]
+struct IdleBench {
+    /// The binary whose gateway is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    #[arg(long, default_value_t = 50_000)]
+    connections: usize,
+    /// Of them inside TLS, measured apart in one process.
+    #[arg(long, default_value_t = 10_000)]
+    tls_connections: usize,
+    /// Rounds of pings over which CPU is counted.
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
+    /// Where the figures are written.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ChatBench {
+    /// The binary that is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    /// What to measure, comma-separated; all when absent.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [ChatSection::Durable, ChatSection::Latency])]
+    sections: Vec<ChatSection>,
+    /// Patients who write, each over a connection of their own.
+    #[arg(long, default_value_t = 500)]
+    connections: usize,
+    /// Messages of each that are under way at once, while as many as possible are.
+    #[arg(long, default_value_t = 4)]
+    depth: usize,
+    /// Messages a second while latency is measured.
+    #[arg(long, default_value_t = 5000.0)]
+    messages_per_s: f64,
+    /// Seconds of counting per section.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The file whose sections are replaced.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ChatSection {
+    Durable,
+    Latency,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +136,13 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command_::RelayBench(arguments) => bench(&arguments),
         Command_::Floor => floor::serve(),
+        Command_::IdleBench(arguments) => idle_bench(arguments),
+        Command_::ChatBench(arguments) => chat_bench(&arguments),
+        Command_::ChatLoad { plan } => chat::load::serve(&plan),
+        Command_::Crowd { file } => worker::serve(&file),
+        Command_::AcceptFloor { heartbeat_ms } => {
+            accept_floor::serve(Duration::from_millis(heartbeat_ms))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,14 +153,65 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
-    process::pin_self(arguments.load_core)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn idle_bench(arguments: IdleBench) -> anyhow::Result<()> {
+    let IdleBench { housecall, connections, tls_connections, rounds, out } = arguments;
+    let idle = Idle { housecall, connections, tls_connections, rounds };
+    let figures = runtime()?.block_on(idle::bench(&idle))?;
+    write(&figures, out.as_deref())
+}
+
+fn chat_bench(arguments: &ChatBench) -> anyhow::Result<()> {
+    for section in &arguments.sections {
+        let time = Duration::from_secs(arguments.seconds);
+        let (housecall, connections) = (arguments.housecall.clone(), arguments.connections);
+        match section {
+            ChatSection::Durable => {
+                let depth = arguments.depth;
+                let durable = Durable { housecall, connections, depth, time };
+                let figures = runtime()?.block_on(durable::bench(&durable))?;
+                section_out("durable", &figures, arguments.out.as_deref())?;
+            }
+            ChatSection::Latency => {
+                let messages_per_s = arguments.messages_per_s;
+                let latency = Latency { housecall, connections, messages_per_s, time };
+                let figures = runtime()?.block_on(latency::bench(&latency))?;
+                section_out("latency", &figures, arguments.out.as_deref())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prints a section of `chat.json`, and puts it there where asked.
+fn section_out(name: &str, figures: &impl Serialize, out: Option<&Path>) -> anyhow::Result<()> {
+    println!("{name}: {}", serde_json::to_string_pretty(figures)?);
+    match out {
+        Some(file) => sections::put(file, name, figures),
+        None => Ok(()),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("the runtime cannot start")?;
-    let report = runtime.block_on(bench_all(arguments))?;
+        .context("the runtime cannot start")
+}
+
+/// Prints the figures, and writes them where asked.
+fn write(figures: &impl Serialize, out: Option<&Path>) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    print!("{text}");
+    if let Some(path) = out {
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
+    process::pin_self(arguments.load_core)?;
+    let report = runtime()?.block_on(bench_all(arguments))?;
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, text + "\n").with_context(|| path.display().to_string())?;

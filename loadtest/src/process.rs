@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Kernel ticks in a second, as `/proc` counts them (`USER_HZ`, always 100 on Linux).
 const TICKS_PER_SECOND: u64 = 100;
@@ -36,6 +37,27 @@ pub fn resident_kib(pid: u32) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let value = line.and_then(|line| line.split_whitespace().next());
     Ok(value.context("no VmRSS in /proc/PID/status")?.parse()?)
+}
+
+/// The hard limit of open files of a process, which the soft one is raised to.
+pub fn open_files_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard)
+}
+
+/// Raises this process's soft limit of open files to the hard one.
+pub fn raise_open_files() {
+    let limit = open_files_limit();
+    // What could not be raised shows as a refused connection.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, limit, limit);
+}
+
+/// How busy the machine was in the last minute; 1 is one core.
+///
+/// # Errors
+/// When the system does not say.
+pub fn load_average() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').next().context("an odd /proc/loadavg")?.parse()?)
 }
 
 /// Datagrams that sockets of this machine had no room for since its start.

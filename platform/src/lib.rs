@@ -5,6 +5,7 @@
 //! - [`token`]: verification of access tokens by JWKS.
 //! - [`service`]: what a service is given at start, and what it gives back.
 //! - [`telemetry`]: logs, metrics.
+//! - [`wheel`]: very many deadlines at the price of one timer.
 
 pub mod bus;
 pub mod postgres;
@@ -13,3 +14,4 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod wheel;

@@ -14,11 +14,13 @@ pub struct Config {
     /// about every 27 s, so that one lost beat costs nobody their presence.
     pub lease_seconds: u64,
     /// Seconds of silence after which a gateway is given up, when others are heard.
-    /// Gateways say every 3 s that they live.
+    /// Gateways say every second that they live.
     pub silence_seconds: u64,
     /// Seconds after the last connection before a person is said to be offline: a
     /// reload or a change of network is not news.
     pub grace_seconds: u64,
+    /// Seconds after which an operator who uses no device is shown as away. 0: never.
+    pub away_after_seconds: u64,
     /// Milliseconds after the start in which gateways tell what they hold. Until
     /// then nothing is answered and nobody is told anything.
     pub settle_ms: u64,
@@ -35,8 +37,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lease_seconds: 60,
-            silence_seconds: 10,
+            silence_seconds: 5,
             grace_seconds: 10,
+            away_after_seconds: 300,
             settle_ms: 500,
             batch_ms: 50,
             batch_people: 500,
@@ -51,11 +54,13 @@ pub const SAMPLE: &str = r#"[presence]
 # every 27 s, so that one lost beat costs nobody their presence.
 lease_seconds = 60
 # Seconds of silence after which a gateway is given up, when others are heard.
-# Gateways say every 3 s that they live.
-silence_seconds = 10
+# Gateways say every second that they live.
+silence_seconds = 5
 # Seconds after the last connection before a person is said to be offline: a
 # reload or a change of network is not news.
 grace_seconds = 10
+# Seconds after which an operator who uses no device is shown as away. 0: never.
+away_after_seconds = 300
 # Milliseconds after the start in which gateways tell what they hold. Until then
 # nothing is answered and nobody is told anything.
 settle_ms = 500
@@ -74,8 +79,8 @@ impl Config {
         if self.lease_seconds == 0 {
             return Err("presence.lease_seconds must be at least 1".to_owned());
         }
-        if self.silence_seconds < 5 {
-            return Err("presence.silence_seconds must be at least 5".to_owned());
+        if self.silence_seconds < 3 {
+            return Err("presence.silence_seconds must be at least 3".to_owned());
         }
         if self.batch_people == 0 {
             return Err("presence.batch_people must be at least 1".to_owned());
@@ -83,11 +88,13 @@ impl Config {
         Ok(())
     }
 
-    pub(crate) const fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         Rules {
             lease: Duration::from_secs(self.lease_seconds),
             silence: Duration::from_secs(self.silence_seconds),
             grace: Duration::from_secs(self.grace_seconds),
+            away_after: (self.away_after_seconds > 0)
+                .then(|| Duration::from_secs(self.away_after_seconds)),
             remembered_offline: self.remembered_offline,
         }
     }

@@ -7,7 +7,7 @@
 //! Gateways are the only source: a connection counts from its gateway's word
 //! until that gateway says otherwise or falls silent for a lease.
 
-mod deadlines;
+mod flaps;
 mod gateways;
 mod person;
 mod roll;
@@ -17,14 +17,15 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use housecall_platform::wheel::Wheel;
 use housecall_protocol::client::PersonPresence;
 use housecall_protocol::cluster::{BeatKind, ChosenStatus, PresenceBeat};
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::ids::{ConnectionId, NodeId, PersonId};
 
-use deadlines::Deadlines;
+use flaps::Flaps;
 use gateways::Gateway;
-use person::{Choice, Person, Reach, Seen};
+use person::{Choice, Desk, Person, Reach, Seen, Stamp};
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Rules {
     /// A gateway that says nothing for so long, while another one does, is dead.
     pub(crate) silence: Duration,
     pub(crate) grace: Duration,
+    /// An operator who uses no device for so long is away. None: never.
+    pub(crate) away_after: Option<Duration>,
     /// Offline people who are remembered.
     pub(crate) remembered_offline: usize,
 }
@@ -41,6 +44,11 @@ pub(crate) struct Rules {
 /// so shortly before may be missing from it only because the beats overtook each
 /// other. The next full beat decides.
 const OVERTAKING: Duration = Duration::from_secs(2);
+
+/// Leases, graces and idle times are kept to this, which no person notices.
+const TICK: Duration = Duration::from_millis(250);
+/// Two minutes: longer than a lease or a grace.
+const SLOTS: usize = 512;
 
 /// One instant by two clocks: leases are measured by one that never jumps,
 /// people are told the time of day.
@@ -74,7 +82,10 @@ pub(crate) struct Core {
     connections: HashMap<ConnectionId, Connection>,
     gateways: HashMap<NodeId, Gateway>,
     people: HashMap<PersonId, Person>,
-    deadlines: Deadlines<Deadline>,
+    deadlines: Wheel<Deadline>,
+    /// The last deadline's.
+    stamp: Stamp,
+    flaps: Flaps,
     /// People whose status may differ from what was told.
     touched: BTreeSet<PersonId>,
     /// Offline people, the longest gone first.
@@ -88,12 +99,19 @@ struct Connection {
     gateway: NodeId,
     /// When the gateway last vouched for it.
     renewed: Seen,
+    /// Of the deadline at which its lease is looked at.
+    stamp: Stamp,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A time at which something is looked at. Nothing is taken back: each carries the
+/// stamp that what it concerns had when it was set, and means nothing to a later one.
+/// A renewal of a lease, which every beat brings to every lease, sets none: the one
+/// that is set finds the lease renewed and is set again.
+#[derive(Clone, Copy, Debug)]
 enum Deadline {
-    Lease(ConnectionId),
-    Grace(PersonId),
+    Lease(ConnectionId, Stamp),
+    Grace(PersonId, Stamp),
+    Idle(PersonId, Stamp),
 }
 
 impl Core {
@@ -103,7 +121,9 @@ impl Core {
             connections: HashMap::new(),
             gateways: HashMap::new(),
             people: HashMap::new(),
-            deadlines: Deadlines::new(),
+            deadlines: Wheel::new(TICK, SLOTS),
+            stamp: Stamp::default(),
+            flaps: Flaps::default(),
             touched: BTreeSet::new(),
             gone: BTreeSet::new(),
             census: Census::default(),
@@ -130,6 +150,8 @@ impl Core {
                 }
             }
             BeatKind::Full(full) => self.hear_full(now, gateway, full),
+            BeatKind::Active { person, at } => self.used(now, person, at),
+            BeatKind::InCall { person, in_call } => self.in_call(person, in_call),
             BeatKind::Status(chosen) => self.choose(chosen),
             BeatKind::Alive => self.drop_silent(now),
             BeatKind::Stopping => self.stop(gateway, Seen::at(now)),
@@ -179,14 +201,32 @@ impl Core {
     }
 
     fn expire(&mut self, now: Now) {
-        while let Some((due, deadline)) = self.deadlines.pop_due(now.elapsed) {
+        while let Some((at, deadline)) = self.deadlines.pop_due(now.elapsed) {
             match deadline {
-                Deadline::Lease(connection) => {
-                    let renewed = self.connections[&connection].renewed;
-                    self.end_at(connection, renewed, due);
-                }
-                Deadline::Grace(person) => self.leave(person),
+                Deadline::Lease(connection, stamp) => self.check_lease(at, connection, stamp),
+                Deadline::Grace(person, stamp) => self.leave(person, stamp),
+                Deadline::Idle(person, stamp) => self.check_idle(now, person, stamp),
             }
+        }
+    }
+
+    fn next_stamp(&mut self) -> Stamp {
+        self.stamp = Stamp(self.stamp.0.wrapping_add(1));
+        self.stamp
+    }
+
+    /// `at` is the deadline's time and not now: of two leases that have run out since,
+    /// the later one has to be the last to end.
+    fn check_lease(&mut self, at: Duration, id: ConnectionId, stamp: Stamp) {
+        let Some(connection) = self.connections.get(&id).filter(|one| one.stamp == stamp) else {
+            return;
+        };
+        let renewed = connection.renewed;
+        let due = renewed.elapsed + self.rules.lease;
+        if due <= at {
+            self.end_at(id, renewed, due + self.rules.grace);
+        } else {
+            self.deadlines.insert(due, Deadline::Lease(id, stamp));
         }
     }
 
@@ -199,7 +239,6 @@ impl Core {
         kind: PersonKind,
     ) {
         let renewed = Seen::at(now);
-        self.deadlines.set(Deadline::Lease(connection), now.elapsed + self.rules.lease);
         if let Some(known) = self.connections.get_mut(&connection)
             && known.person == person
         {
@@ -215,81 +254,141 @@ impl Core {
         // but then the old owner must not keep it.
         if self.connections.contains_key(&connection) {
             self.end(connection, renewed);
-            self.deadlines.set(Deadline::Lease(connection), now.elapsed + self.rules.lease);
         }
-        self.connections.insert(connection, Connection { person, gateway, renewed });
+        let stamp = self.next_stamp();
+        let due = now.elapsed + self.rules.lease;
+        self.deadlines.insert(due, Deadline::Lease(connection, stamp));
+        self.connections.insert(connection, Connection { person, gateway, renewed, stamp });
         self.enter_gateway(now, gateway, connection);
-        self.arrive(person, kind);
+        self.arrive(now, person, kind);
+    }
+
+    /// Without a connection there is nothing to say of an operator: the gateway says
+    /// "joined" before it passes on anything else.
+    fn desk(&mut self, id: PersonId) -> Option<&mut Desk> {
+        self.people.get_mut(&id)?.desk()
     }
 
     fn choose(&mut self, said: ChosenStatus) {
         let ChosenStatus { person: id, status, at } = said;
-        // Without a connection there is nothing to choose: the gateway says
-        // "joined" before it passes on a choice.
-        if let Some(person) = self.people.get_mut(&id)
-            && person.kind == PersonKind::Operator
-            && let Reach::Connected { chosen, .. } | Reach::Grace { chosen, .. } = &mut person.reach
-            && chosen.is_none_or(|known| known.at <= at)
+        if let Some(desk) = self.desk(id)
+            && desk.chosen.is_none_or(|known| known.at <= at)
         {
-            *chosen = Some(Choice { status, at });
+            desk.chosen = Some(Choice { status, at });
             self.touched.insert(id);
         }
     }
 
-    fn end(&mut self, connection: ConnectionId, last_seen: Seen) {
-        self.end_at(connection, last_seen, last_seen.elapsed);
+    fn in_call(&mut self, id: PersonId, in_call: bool) {
+        if let Some(desk) = self.desk(id)
+            && desk.in_call != in_call
+        {
+            desk.in_call = in_call;
+            self.touched.insert(id);
+        }
     }
 
-    /// `ended` is when the connection stopped counting; `last_seen` is the last
-    /// sign of it, earlier when it ended in silence.
-    fn end_at(&mut self, connection: ConnectionId, last_seen: Seen, ended: Duration) {
-        self.deadlines.clear(Deadline::Lease(connection));
+    /// An operator used a device at a time of day that another machine's clock told.
+    fn used(&mut self, now: Now, id: PersonId, at: TimestampMs) {
+        let ago = u64::try_from(now.wall.0.saturating_sub(at.0)).unwrap_or(0);
+        let used = now.elapsed.saturating_sub(Duration::from_millis(ago));
+        let is_idle = self.rules.away_after.is_some_and(|after| used + after <= now.elapsed);
+        let stamp = self.next_stamp();
+        let Some(desk) = self.desk(id) else { return };
+        if is_idle || used <= desk.used {
+            return;
+        }
+        desk.used = used;
+        if desk.is_idle {
+            desk.is_idle = false;
+            desk.stamp = stamp;
+            self.touched.insert(id);
+            self.watch_idle(id, used, stamp);
+        }
+    }
+
+    /// Begins to look for idle hands, if there is a desk.
+    fn watch_desk(&mut self, id: PersonId, now: Now, stamp: Stamp) {
+        if self.desk(id).is_some() {
+            self.watch_idle(id, now.elapsed, stamp);
+        }
+    }
+
+    fn watch_idle(&mut self, id: PersonId, used: Duration, stamp: Stamp) {
+        if let Some(after) = self.rules.away_after {
+            self.deadlines.insert(used + after, Deadline::Idle(id, stamp));
+        }
+    }
+
+    fn check_idle(&mut self, now: Now, id: PersonId, stamp: Stamp) {
+        let Some(after) = self.rules.away_after else { return };
+        let Some(desk) = self.desk(id).filter(|desk| desk.stamp == stamp) else { return };
+        let used = desk.used;
+        if used + after <= now.elapsed {
+            desk.is_idle = true;
+            self.touched.insert(id);
+        } else {
+            self.watch_idle(id, used, stamp);
+        }
+    }
+
+    fn end(&mut self, connection: ConnectionId, last_seen: Seen) {
+        self.end_at(connection, last_seen, last_seen.elapsed + self.rules.grace);
+    }
+
+    /// `last_seen` is the last sign of the connection; `grace_ends` is when its person,
+    /// if this was their last one, is said to be gone.
+    fn end_at(&mut self, connection: ConnectionId, last_seen: Seen, grace_ends: Duration) {
         let Some(Connection { person: id, gateway, .. }) = self.connections.remove(&connection)
         else {
             return;
         };
         self.leave_gateway(gateway, connection);
+        let stamp = self.next_stamp();
         let person = self.people.get_mut(&id).expect("a connection's person is known");
-        let Reach::Connected { connections, chosen } = person.reach else {
+        let Reach::Connected { connections, desk } = &mut person.reach else {
             unreachable!("a person with a connection is connected")
         };
-        if connections > 1 {
-            person.reach = Reach::Connected { connections: connections - 1, chosen };
+        if *connections > 1 {
+            *connections -= 1;
             return;
         }
-        person.reach = Reach::Grace { chosen, last_seen };
-        self.deadlines.set(Deadline::Grace(id), ended + self.rules.grace);
+        person.reach = Reach::Grace { desk: desk.take(), last_seen, stamp };
+        self.deadlines.insert(grace_ends, Deadline::Grace(id, stamp));
     }
 
-    fn arrive(&mut self, id: PersonId, kind: PersonKind) {
+    fn arrive(&mut self, now: Now, id: PersonId, kind: PersonKind) {
         self.touched.insert(id);
+        let stamp = self.next_stamp();
+        let is_operator = kind == PersonKind::Operator;
+        let new_desk = || is_operator.then(|| Box::new(Desk::opened(now.elapsed, stamp)));
         let Some(person) = self.people.get_mut(&id) else {
-            self.people.insert(id, Person::arrived(kind));
+            self.people.insert(id, Person::arrived(kind, new_desk()));
             *self.census.of(kind) += 1;
+            self.watch_desk(id, now, stamp);
             return;
         };
-        person.reach = match person.reach {
-            Reach::Connected { connections, chosen } => {
-                Reach::Connected { connections: connections + 1, chosen }
-            }
-            Reach::Grace { chosen, .. } => {
-                self.deadlines.clear(Deadline::Grace(id));
-                Reach::Connected { connections: 1, chosen }
+        match &mut person.reach {
+            Reach::Connected { connections, .. } => *connections += 1,
+            Reach::Grace { desk, .. } => {
+                person.reach = Reach::Connected { connections: 1, desk: desk.take() };
             }
             Reach::Offline { last_seen } => {
                 self.gone.remove(&(last_seen.elapsed, id));
                 *self.census.of(person.kind) += 1;
-                Reach::Connected { connections: 1, chosen: None }
+                person.reach = Reach::Connected { connections: 1, desk: new_desk() };
+                self.watch_desk(id, now, stamp);
             }
-        };
+        }
     }
 
-    /// The grace is over.
-    fn leave(&mut self, id: PersonId) {
-        let person = self.people.get_mut(&id).expect("who is in grace is known");
-        let Reach::Grace { last_seen, .. } = person.reach else {
-            unreachable!("an arrival clears the grace's deadline")
-        };
+    /// The grace is over, unless the person came back.
+    fn leave(&mut self, id: PersonId, ended: Stamp) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        let Reach::Grace { last_seen, stamp, .. } = person.reach else { return };
+        if stamp != ended {
+            return;
+        }
         person.reach = Reach::Offline { last_seen };
         *self.census.of(person.kind) -= 1;
         self.gone.insert((last_seen.elapsed, id));

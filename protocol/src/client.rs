@@ -47,6 +47,11 @@ pub enum ClientFrame {
     ChatTyping(ChatTyping),
     #[serde(rename = "presence.set")]
     PresenceSet(PresenceSet),
+    /// The person uses this device now. Said at most once a minute while it is so; an
+    /// operator of whom nothing is heard for a while is shown as away. Writing and
+    /// calling count without being said.
+    #[serde(rename = "presence.active")]
+    PresenceActive(Empty),
     #[serde(rename = "presence.watch")]
     PresenceWatch(PresenceWatch),
     /// Answered by `call.started`; by error `busy` when the other side is in another
@@ -565,7 +570,7 @@ pub struct BadFrame {
 
 impl ClientFrame {
     /// Every `type` a client may send.
-    pub const TYPES: [&'static str; 25] = [
+    pub const TYPES: [&'static str; 26] = [
         "hello",
         "auth.refresh",
         "ping",
@@ -576,6 +581,7 @@ impl ClientFrame {
         "chat.receipt",
         "chat.typing",
         "presence.set",
+        "presence.active",
         "presence.watch",
         "call.start",
         "call.prepare",
@@ -606,6 +612,7 @@ impl ClientFrame {
             Self::ChatReceipt(_) => "chat.receipt",
             Self::ChatTyping(_) => "chat.typing",
             Self::PresenceSet(_) => "presence.set",
+            Self::PresenceActive(_) => "presence.active",
             Self::PresenceWatch(_) => "presence.watch",
             Self::CallStart(_) => "call.start",
             Self::CallPrepare(_) => "call.prepare",
@@ -704,8 +711,15 @@ pub mod close {
     pub const SLOW_CONSUMER: u16 = 4008;
     /// Too many frames, or too many connections of one person: reconnect after a pause.
     pub const RATE_LIMITED: u16 = 4009;
-    /// The server stops: reconnect after a random part of a second.
+    /// The server stops: reconnect when the reason says, or after a random part of a
+    /// second.
     pub const DRAINING: u16 = 4010;
     /// Continued by a newer connection of the same device.
     pub const REPLACED: u16 = 4011;
+
+    /// The close frame's reason: a word for developers, and for how long the client
+    /// should stay away before it connects again, as `draining retry_ms=1500`.
+    pub fn reason(word: &str, retry_ms: Option<u64>) -> String {
+        retry_ms.map_or_else(|| word.to_owned(), |ms| format!("{word} retry_ms={ms}"))
+    }
 }

@@ -7,16 +7,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::{
-    CallAccept, CallReport, ChatAck, ChatPage, ChatState, ErrorCode, PersonPresence, ReceiptView,
-    SendBody, ServerFrame, Topic, TypingView,
+    CallAccept, CallReport, ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, PersonPresence,
+    ReceiptView, ServerFrame, Topic, TypingView,
 };
 use crate::domain::{
     CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
     TimestampMs, TrackSource,
 };
-use crate::ids::{
-    CallId, ClientMessageId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
-};
+use crate::ids::{CallId, ConnectionId, ConversationId, NodeId, PersonId, SessionId};
 use crate::media::{MediaFault, ParticipantRole, Speaker, Tile, TrackQuality};
 
 /// Subjects. `*` never appears in an id, so a subject is always one exact path.
@@ -105,12 +103,18 @@ pub struct ChatRequest {
     pub command: ChatCommand,
 }
 
+/// Messages of one [`ChatCommand::Send`].
+pub const MAX_SENT_TOGETHER: usize = 64;
+
+/// Each may be asked again when no answer comes: it has its effect once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChatCommand {
     /// Answered by [`ChatReply::State`].
     Open { conversation: ConversationId },
-    /// Answered by [`ChatReply::Ack`], after the commit.
-    Send { conversation: ConversationId, client_message_id: ClientMessageId, body: SendBody },
+    /// Messages of one person, in the order of writing; at most
+    /// [`MAX_SENT_TOGETHER`]. Answered by [`ChatReply::Acks`] in the same order, after
+    /// the commit.
+    Send { messages: Vec<ChatSend> },
     /// Answered by [`ChatReply::Page`].
     Fetch {
         conversation: ConversationId,
@@ -127,7 +131,7 @@ pub enum ChatCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChatReply {
     State(ChatState),
-    Ack(ChatAck),
+    Acks(Vec<Answer<ChatAck>>),
     Page(ChatPage),
     Done,
 }
@@ -418,6 +422,16 @@ pub enum BeatKind {
     Full(FullBeat),
     /// An operator chose a status.
     Status(ChosenStatus),
+    /// An operator used a device. Said about once a minute while they do.
+    Active {
+        person: PersonId,
+        at: TimestampMs,
+    },
+    /// An operator talks to somebody, or does not any more.
+    InCall {
+        person: PersonId,
+        in_call: bool,
+    },
     /// Every few seconds: the gateway lives, whatever its connections do.
     Alive,
     /// The gateway stops: drop its entries now.
@@ -436,6 +450,12 @@ pub struct FullBeat {
     pub connections: Vec<(ConnectionId, PersonId, PersonKind)>,
     /// What operators among them chose at this gateway.
     pub chosen: Vec<ChosenStatus>,
+    /// When operators among them used a device for the last time.
+    #[serde(default)]
+    pub active: Vec<(PersonId, TimestampMs)>,
+    /// Operators among them who are in a call; the others are not.
+    #[serde(default)]
+    pub in_call: Vec<PersonId>,
 }
 
 /// An operator's own word about themselves. Of two, the later one counts, also

@@ -99,6 +99,37 @@ pub struct FileView {
     /// Pixels, for images.
     pub width: Option<i32>,
     pub height: Option<i32>,
+    pub state: FileState,
+    /// A small JPEG can be had at `/api/v1/files/{id}/thumbnail`.
+    pub has_thumbnail: bool,
+}
+
+/// Whether a file's bytes can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[ts(export, export_to = "realtime.ts")]
+pub enum FileState {
+    Ready,
+    /// The scanner has not spoken yet.
+    Checking,
+    /// The scanner found something; the bytes are gone.
+    Refused,
+}
+
+impl FileState {
+    /// As the database says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Checking => "checking",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The state of this name, if there is one.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Ready, Self::Checking, Self::Refused].into_iter().find(|it| it.as_str() == name)
+    }
 }
 
 /// One message of a conversation. `seq` has no gaps within a conversation.

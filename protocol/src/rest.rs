@@ -9,7 +9,7 @@ use crate::domain::{
     Role, TimestampMs, TrackSource,
 };
 use crate::ids::{
-    CallId, CallbackId, ConsultationId, ConversationId, PersonId, SessionId, StreamLinkId,
+    CallId, CallbackId, ConsultationId, ConversationId, FileId, PersonId, SessionId, StreamLinkId,
 };
 use crate::media::{Direction, MediaFault, MediaPath, ParticipantRole, StreamDirection};
 
@@ -348,6 +348,14 @@ bodies! {
         pub history: Vec<HistoryItem>,
         /// Newest first, at most 50.
         pub files: Vec<PatientFile>,
+    }
+    /// An upload in parts, as it stands.
+    pub struct UploadView {
+        /// The file's id once it is whole.
+        pub id: FileId,
+        pub offset_bytes: i64,
+        pub length_bytes: i64,
+        pub file: Option<FileView>,
     }
     pub struct PatientFile { pub file: FileView, pub uploaded_at: TimestampMs }
     pub struct HistoryItem {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::gateway::meter::{Rate, Rates};
+
 /// Section `[signaling]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,6 +15,8 @@ pub struct Config {
     pub max_connections: usize,
     /// WebSockets of one person at once, over all their devices on this process.
     pub max_connections_per_person: usize,
+    /// WebSockets of one signed-in device at once: the tabs of one browser.
+    pub max_connections_per_session: usize,
     /// WebSockets from one network address at once. A clinic behind one address
     /// needs as many as it has people.
     pub max_connections_per_address: usize,
@@ -21,7 +25,16 @@ pub struct Config {
     pub behind_proxy: bool,
     /// Seconds a new connection has to send its hello.
     pub hello_timeout_s: u64,
-    /// Seconds between pings. Two without an answer close the connection.
+    /// Hellos served at the same time. Each asks the database; chat needs it too.
+    pub hellos_at_once: usize,
+    /// Hellos that may wait for their turn. Who comes on top of that is told when to
+    /// return.
+    pub hellos_waiting: usize,
+    /// Clients that are asked back per second when the process stops: as many as the
+    /// other gateways welcome in a second.
+    pub returns_per_second: u32,
+    /// Seconds between pings to a client that says nothing. Two without an answer
+    /// close the connection.
     pub heartbeat_s: u64,
     /// Longest frame a client may send, bytes. A session description of a call is
     /// the longest legitimate one.
@@ -30,11 +43,23 @@ pub struct Config {
     pub outbound_frames: usize,
     /// Bytes that may wait for a slow reader.
     pub outbound_bytes: usize,
-    /// Frames a client may send per second on average...
+    /// Frames a connection may send per second on average...
     pub frames_per_second: u32,
     /// ...and at once.
     pub frames_burst: u32,
-    /// Frames refused for their rate before the connection is closed.
+    /// Bytes a connection may send per second on average...
+    pub bytes_per_second: u32,
+    /// ...and at once.
+    pub bytes_burst: u32,
+    /// Frames all connections of one person together may send per second on average...
+    pub person_frames_per_second: u32,
+    /// ...and at once.
+    pub person_frames_burst: u32,
+    /// Bytes all connections of one person together may send per second on average...
+    pub person_bytes_per_second: u32,
+    /// ...and at once.
+    pub person_bytes_burst: u32,
+    /// Frames refused for a rate before the connection is closed.
     pub max_rate_strikes: u32,
     /// Conversations one connection may follow.
     pub max_open_conversations: usize,
@@ -42,6 +67,9 @@ pub struct Config {
     pub max_watched_people: usize,
     /// Milliseconds another service has to answer a request.
     pub request_timeout_ms: u64,
+    /// Milliseconds without an answer after which a chat request is also put to
+    /// another router; after as many again, once more. Each stores a message once.
+    pub ask_again_ms: u64,
     /// Seconds that requests under way and open calls have to end when the process stops.
     pub drain_s: u64,
     /// Calls: section `[signaling.call]`.
@@ -122,21 +150,32 @@ pub struct IceServerConfig {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_connections: 20_000,
+            max_connections: 60_000,
             max_connections_per_person: 16,
+            max_connections_per_session: 12,
             max_connections_per_address: 1000,
             behind_proxy: false,
             hello_timeout_s: 5,
+            hellos_at_once: 8,
+            hellos_waiting: 4000,
+            returns_per_second: 1000,
             heartbeat_s: 25,
             max_frame_bytes: 128 * 1024,
             outbound_frames: 512,
             outbound_bytes: 4 * 1024 * 1024,
             frames_per_second: 30,
             frames_burst: 100,
+            bytes_per_second: 64 * 1024,
+            bytes_burst: 1024 * 1024,
+            person_frames_per_second: 60,
+            person_frames_burst: 300,
+            person_bytes_per_second: 128 * 1024,
+            person_bytes_burst: 2 * 1024 * 1024,
             max_rate_strikes: 100,
             max_open_conversations: 64,
             max_watched_people: 200,
             request_timeout_ms: 5000,
+            ask_again_ms: 1000,
             drain_s: 5,
             call: CallConfig::default(),
             streams: StreamConfig::default(),
@@ -182,9 +221,11 @@ impl Config {
     /// The section as a commented file, with the default values.
     pub const SAMPLE: &str = r#"[signaling]
 # WebSockets of this process at once. One more is answered 503.
-max_connections = 20000
+max_connections = 60000
 # WebSockets of one person at once, over all their devices on this process.
 max_connections_per_person = 16
+# WebSockets of one signed-in device at once: the tabs of one browser.
+max_connections_per_session = 12
 # WebSockets from one network address at once. A clinic behind one address needs
 # as many as it has people.
 max_connections_per_address = 1000
@@ -193,17 +234,32 @@ max_connections_per_address = 1000
 behind_proxy = false
 # Seconds a new connection has to send its hello.
 hello_timeout_s = 5
-# Seconds between pings. Two without an answer close the connection.
+# Hellos served at the same time. Each asks the database; chat needs it too.
+hellos_at_once = 8
+# Hellos that may wait for their turn. Who comes on top of that is told when to return.
+hellos_waiting = 4000
+# Clients that are asked back per second when the process stops: as many as the
+# other gateways welcome in a second.
+returns_per_second = 1000
+# Seconds between pings to a client that says nothing. Two without an answer close
+# the connection.
 heartbeat_s = 25
 # Longest frame a client may send, bytes.
 max_frame_bytes = 131072
 # Frames and bytes that may wait for a slow reader.
 outbound_frames = 512
 outbound_bytes = 4194304
-# Frames a client may send per second on average, and at once.
+# Frames and bytes a connection may send per second on average, and at once.
 frames_per_second = 30
 frames_burst = 100
-# Frames refused for their rate before the connection is closed.
+bytes_per_second = 65536
+bytes_burst = 1048576
+# The same for all connections of one person together.
+person_frames_per_second = 60
+person_frames_burst = 300
+person_bytes_per_second = 131072
+person_bytes_burst = 2097152
+# Frames refused for a rate before the connection is closed.
 max_rate_strikes = 100
 # Conversations one connection may follow.
 max_open_conversations = 64
@@ -211,6 +267,9 @@ max_open_conversations = 64
 max_watched_people = 200
 # Milliseconds another service has to answer a request.
 request_timeout_ms = 5000
+# Milliseconds without an answer after which a chat request is also put to another
+# router; after as many again, once more. Each stores a message once.
+ask_again_ms = 1000
 # Seconds that requests under way and open calls have to end when the process stops.
 drain_s = 5
 # STUN and TURN servers with fixed credentials.
@@ -262,8 +321,33 @@ requests_burst = 30
 max_requests = 64
 "#;
 
+    /// The pauses between asking and asking again.
+    pub(crate) const fn ask_again(&self) -> [Duration; 2] {
+        [Duration::from_millis(self.ask_again_ms); 2]
+    }
+
     pub(crate) const fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.heartbeat_s.max(1))
+    }
+
+    /// Of one connection.
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            frames: Rate::new(self.frames_per_second, self.frames_burst),
+            bytes: Rate::new(self.bytes_per_second, self.bytes_burst),
+        }
+    }
+
+    /// Of all connections of one person together.
+    pub(crate) fn person_rates(&self) -> Rates {
+        Rates {
+            frames: Rate::new(self.person_frames_per_second, self.person_frames_burst),
+            bytes: Rate::new(self.person_bytes_per_second, self.person_bytes_burst),
+        }
     }
 
     pub(crate) const fn drain(&self) -> Duration {

@@ -1,10 +1,12 @@
 //! A bounded queue of work that runs one piece at a time, inside its owner's task.
 //!
-//! Order is kept because only the first future is polled. The owner selects over
-//! [`Lane::next`] beside its other duties, so a slow piece holds up this lane alone.
+//! Order is kept because only the first future is polled. The owner polls the lane
+//! beside its other duties, so a slow piece holds up this lane alone.
 
 use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 /// See the module.
@@ -34,18 +36,29 @@ impl<T> Lane<T> {
         self.queue.is_empty()
     }
 
-    /// The result of the first piece of work; pending while there is none. Safe
-    /// to cancel: the future stays at the head until it is done.
+    /// As [`Self::poll_next`]. Safe to cancel: the future stays at the head until it
+    /// is done.
     pub(crate) async fn next(&mut self) -> T {
-        let Some(work) = self.queue.front_mut() else { return std::future::pending().await };
-        let result = work.await;
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The result of the first piece of work; pending while there is none.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = self.queue.front_mut() else { return Poll::Pending };
+        let result = ready!(work.poll_unpin(cx));
         self.queue.pop_front();
-        result
+        if self.queue.is_empty() {
+            // An idle connection keeps nothing.
+            self.queue = VecDeque::new();
+        }
+        Poll::Ready(result)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
     use futures::FutureExt;
     use tokio::sync::oneshot;
 
@@ -58,9 +71,10 @@ mod tests {
         lane.push(first.map(|value| value.unwrap_or(0)).boxed()).unwrap();
         lane.push(async { 2 }.boxed()).unwrap();
         assert_eq!(lane.push(async { 3 }.boxed()), Err(LaneFull));
-        assert!(lane.next().now_or_never().is_none(), "the first is not done");
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(lane.poll_next(cx).is_pending(), "the first is not done");
         release.send(1).unwrap();
-        assert_eq!((lane.next().await, lane.next().await), (1, 2));
+        assert_eq!((lane.poll_next(cx), lane.poll_next(cx)), (Poll::Ready(1), Poll::Ready(2)));
         assert!(lane.is_empty());
     }
 }

@@ -15,23 +15,27 @@ mod lane;
 mod metrics;
 mod storage;
 mod streams;
+mod websocket;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use housecall_platform::bus::BusError;
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::NodeId;
 use housecall_protocol::cluster::subject;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use call::Calls;
 pub use config::{CallConfig, Config, IceServerConfig, StreamConfig};
 use gateway::admission::Admission;
+use gateway::alarm::Alarm;
 use gateway::dispatch::Subscriptions;
+use gateway::gate::Gate;
 use gateway::registry::Registry;
 use gateway::watchers::{self, Watchers};
-use gateway::{Gateway, beats, upgrade};
+use gateway::{Gateway, beats, desk, drain, upgrade};
 use metrics::Metrics;
 
 /// Why the gateway could not start.
@@ -49,15 +53,20 @@ pub enum StartError {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
-    let metrics = Metrics::register(&context)?;
+    let metrics = Arc::new(Metrics::register(&context)?);
     let requests = context.bus.subscribe(&subject::call_request(NodeId(context.node))).await?;
+    let (words, said) = mpsc::channel(desk::WORDS);
     let gateway = Arc::new(Gateway {
         admission: Arc::new(Admission::new(&config)),
+        gate: Gate::new(config.hellos_at_once, config.hellos_waiting),
+        alarm: Alarm::new(),
+        words,
         registry: Registry::default(),
         watchers: Watchers::default(),
         calls: Calls::new(),
         connections: TaskTracker::new(),
         draining: CancellationToken::new(),
+        leaving: OnceLock::new(),
         metrics,
         config,
         context,
@@ -70,23 +79,16 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     subscriptions.spawn(&gateway, &tasks, &stop);
     tasks.spawn(Calls::serve(Arc::clone(&gateway), requests, stop.clone()));
     tasks.spawn(call::sweep::run(Arc::clone(&gateway), stop.clone()));
-    tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, stop.clone()));
+    tasks.spawn(beats::run(Arc::clone(&gateway), presence_asks, said, stop.clone()));
+    tasks.spawn(watchers::deliver(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(watchers::refresh(Arc::clone(&gateway), stop.clone()));
-    tasks.spawn(drain(Arc::clone(&gateway), stop));
+    tasks.spawn(ring(Arc::clone(&gateway), stop.clone()));
+    tasks.spawn(drain::run(Arc::clone(&gateway), stop));
     tasks.close();
     let router = upgrade::router(Arc::clone(&gateway)).merge(streams::router(gateway));
     Ok(Running { router, tasks })
 }
 
-/// Ends calls, then connections, then everything else.
-async fn drain(gateway: Arc<Gateway>, stop: CancellationToken) {
-    gateway.context.shutdown.cancelled().await;
-    let patience = gateway.config.drain();
-    gateway.calls.drain(patience).await;
-    gateway.draining.cancel();
-    gateway.connections.close();
-    if tokio::time::timeout(patience * 2, gateway.connections.wait()).await.is_err() {
-        tracing::warn!("connections did not close in time");
-    }
-    stop.cancel();
+async fn ring(gateway: Arc<Gateway>, stop: CancellationToken) {
+    gateway.alarm.run(stop).await;
 }

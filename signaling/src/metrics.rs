@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     pub(crate) frames_out: IntCounter,
     pub(crate) errors_out: IntCounterVec,
     pub(crate) bus_lost: IntCounter,
+    pub(crate) asked_again: IntCounter,
     pub(crate) calls_open: IntGauge,
     calls_ended: IntCounterVec,
     pub(crate) calls_swept: IntCounter,
@@ -69,6 +70,10 @@ impl Metrics {
             bus_lost: add!(IntCounter::new(
                 "housecall_gateway_bus_lost_total",
                 "Bus messages lost because the gateway was behind"
+            )),
+            asked_again: add!(IntCounter::new(
+                "housecall_gateway_asked_again_total",
+                "Requests put to another instance because none had answered"
             )),
             calls_open: add!(IntGauge::new("housecall_calls_open", "Calls this process drives")),
             calls_ended: add!(IntCounterVec::new(

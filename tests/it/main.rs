@@ -9,3 +9,4 @@ mod house;
 mod kill;
 mod launcher;
 mod slow_clients;
+mod tls;

@@ -2,7 +2,7 @@
 
 use housecall_protocol::ids::{ConversationId, PersonId};
 
-use super::{Storage, StorageError};
+use super::{Storage, StorageError, on_connection};
 
 /// What a person asks to do with a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,9 +38,11 @@ impl Storage {
                  FROM chat.conversations c, crm.people p WHERE c.id = $1 AND p.id = $2"
             }
         };
-        let client = self.pool.get().await?;
-        let statement = client.prepare_cached(query).await?;
-        let row = client.query_opt(&statement, &[&conversation.0, &person.0]).await?;
+        let row = on_connection(&self.pool, async |client| {
+            let statement = client.prepare_cached(query).await?;
+            Ok(client.query_opt(&statement, &[&conversation.0, &person.0]).await?)
+        })
+        .await?;
         Ok(row.map(|row| Access { allowed: row.get(0), head_seq: row.get(1), name: row.get(2) }))
     }
 
@@ -51,14 +53,17 @@ impl Storage {
         conversation: ConversationId,
         action: &str,
     ) -> Result<(), StorageError> {
-        let client = self.pool.get().await?;
-        let statement = client
-            .prepare_cached(
-                "INSERT INTO crm.audit_log (actor_id, patient_id, action, object_id)
-                 SELECT $1, c.patient_id, $3, c.id::text FROM chat.conversations c WHERE c.id = $2",
-            )
-            .await?;
-        client.execute(&statement, &[&operator.0, &conversation.0, &action]).await?;
-        Ok(())
+        on_connection(&self.pool, async |client| {
+            let statement = client
+                .prepare_cached(
+                    "INSERT INTO crm.audit_log (actor_id, patient_id, action, object_id)
+                     SELECT $1, c.patient_id, $3, c.id::text
+                     FROM chat.conversations c WHERE c.id = $2",
+                )
+                .await?;
+            client.execute(&statement, &[&operator.0, &conversation.0, &action]).await?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -1,11 +1,11 @@
 //! Reading what was written.
 
 use deadpool_postgres::Object;
-use housecall_protocol::domain::{FileView, Message, MessageBody};
-use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, FileId, PersonId};
+use housecall_protocol::domain::{Message, MessageBody};
+use housecall_protocol::ids::{ClientMessageId, ConsultationId, ConversationId, PersonId};
 use tokio_postgres::Row;
 
-use super::{Storage, StorageError, person_kind};
+use super::{Storage, StorageError, files, on_connection, person_kind};
 
 /// Which part of a conversation. Pages are ascending by seq whatever the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ macro_rules! page {
             "SELECT m.seq, m.sender_id, p.name AS sender_name, p.kind AS sender_kind,
                     m.client_message_id, m.consultation_id, m.kind, m.text, m.event, m.sent_at,
                     f.id AS file_id, f.name AS file_name, f.media_type, f.size_bytes,
-                    f.width, f.height
+                    f.width, f.height, f.state AS file_state, f.has_thumbnail
              FROM chat.messages m
              LEFT JOIN crm.people p ON p.id = m.sender_id
              LEFT JOIN crm.files f ON f.id = m.file_id
@@ -48,10 +48,12 @@ impl Storage {
         head_seq: i64,
         limit: u16,
     ) -> Result<(Vec<Message>, bool), StorageError> {
-        let client = self.pool.get().await?;
         let limit = usize::from(limit);
         // One row more than asked for tells whether there are more.
-        let mut rows = rows(&client, conversation, span, head_seq, limit + 1).await?;
+        let mut rows = on_connection(&self.pool, async |client| {
+            rows(client, conversation, span, head_seq, limit + 1).await
+        })
+        .await?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         if !matches!(span, Span::After(_)) {
@@ -118,17 +120,7 @@ fn body(row: &Row) -> Result<MessageBody, StorageError> {
         "text" => Ok(MessageBody::Text { text }),
         "note" => Ok(MessageBody::Note { text }),
         "system" => Ok(MessageBody::System { event: serde_json::from_value(row.get("event"))? }),
-        "file" => Ok(MessageBody::File {
-            file: FileView {
-                id: FileId(row.get("file_id")),
-                name: row.get("file_name"),
-                media_type: row.get("media_type"),
-                size_bytes: row.get("size_bytes"),
-                width: row.get("width"),
-                height: row.get("height"),
-            },
-            caption: text,
-        }),
+        "file" => Ok(MessageBody::File { file: files::view(row), caption: text }),
         other => Err(StorageError::Unknown { field: "message kind", value: other.to_owned() }),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::testing::NatsServer;
 use housecall_platform::token::Verifier;
-use housecall_protocol::client::{ChatAck, ChatPage, ErrorCode, SendBody};
+use housecall_protocol::client::{ChatAck, ChatPage, ChatSend, ErrorCode, SendBody};
 use housecall_protocol::cluster::{
     Actor, Answer, ChatCommand, ChatEvent, ChatReply, ChatRequest, subject,
 };
@@ -69,6 +70,22 @@ impl House {
         let running = housecall_chat_router::start(context, config).await.unwrap();
         let tasks = running.tasks;
         Self { db, bus, patient, conversation, metrics, shutdown, tasks, _nats: nats }
+    }
+
+    /// Another router on the same database and bus, with lanes of its own.
+    pub(crate) async fn second_router(&self, config: housecall_chat_router::Config) -> Router {
+        let shutdown = CancellationToken::new();
+        let context = Context {
+            node: Uuid::now_v7(),
+            bus: self.bus.clone(),
+            pool: self.db.pool.clone(),
+            verifier: Verifier::new(self.bus.clone(), subject::IDENTITY_JWKS),
+            metrics: prometheus::Registry::new(),
+            settings: Settings { max_message_characters: 100, ..Settings::default() }.into(),
+            shutdown: shutdown.clone(),
+        };
+        let running = housecall_chat_router::start(context, config).await.unwrap();
+        Router { shutdown, tasks: running.tasks }
     }
 
     pub(crate) async fn another_patient(&self) -> (Actor, ConversationId) {
@@ -149,6 +166,13 @@ impl House {
         self.db.pool.get().await.unwrap().query_one(query, &[]).await.unwrap().get(0)
     }
 
+    /// The value of a counter of the router.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let page = housecall_platform::telemetry::render(&self.metrics);
+        let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    }
+
     pub(crate) async fn consultations(&self) -> Vec<ConsultationId> {
         let client = self.db.pool.get().await.unwrap();
         let query = "SELECT id FROM crm.consultations WHERE conversation_id = $1 ORDER BY number";
@@ -182,11 +206,11 @@ impl House {
         client_message_id: ClientMessageId,
         body: SendBody,
     ) -> Answer<ChatAck> {
-        let command = ChatCommand::Send { conversation, client_message_id, body };
-        self.ask(actor, command).await.map(|reply| match reply {
-            ChatReply::Ack(ack) => ack,
+        let messages = vec![ChatSend { conversation, client_message_id, body }];
+        match self.ask(actor, ChatCommand::Send { messages }).await? {
+            ChatReply::Acks(mut acks) => acks.pop().expect("an answer to each"),
             other => panic!("{other:?} instead of an ack"),
-        })
+        }
     }
 
     pub(crate) async fn fetch(
@@ -217,9 +241,25 @@ impl House {
 
     /// Stops the router and waits for its end.
     pub(crate) async fn stop(&self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(PATIENCE, self.tasks.wait()).await.expect("the router stops");
+        stop(&self.shutdown, &self.tasks).await;
     }
+}
+
+/// A router beside the house's own.
+pub(crate) struct Router {
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Router {
+    pub(crate) async fn stop(&self) {
+        stop(&self.shutdown, &self.tasks).await;
+    }
+}
+
+async fn stop(shutdown: &CancellationToken, tasks: &TaskTracker) {
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, tasks.wait()).await.expect("the router stops");
 }
 
 /// What gateways hear about the conversation.
@@ -229,6 +269,15 @@ impl Events {
     pub(crate) async fn next(&mut self) -> ChatEvent {
         let delivery = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an event comes");
         delivery.expect("the bus is open").parse().unwrap()
+    }
+
+    /// What was said already.
+    pub(crate) async fn rest(&mut self) -> Vec<ChatEvent> {
+        let mut rest = Vec::new();
+        while let Some(Some(delivery)) = self.0.next().now_or_never() {
+            rest.push(delivery.parse().unwrap());
+        }
+        rest
     }
 
     /// The next event that is not a beacon.

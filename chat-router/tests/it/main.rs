@@ -1,6 +1,7 @@
 //! The router against a real database and a real bus, in both of the bus's shapes.
 
 mod access;
+mod batch;
 mod delivery;
 mod history;
 mod house;

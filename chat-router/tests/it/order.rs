@@ -1,6 +1,7 @@
 //! Order, durability, idempotence.
 
 use futures::future::join_all;
+use housecall_chat_router::Config;
 use housecall_protocol::domain::MessageBody;
 use housecall_protocol::ids::ClientMessageId;
 
@@ -74,23 +75,7 @@ async fn concurrent_resends_of_a_first_question_store_it_once() {
 #[tokio::test]
 async fn two_routers_together_keep_the_order_and_the_identity() {
     let house = House::new().await;
-    // Another router with its own lanes on the same database and bus.
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let second = housecall_chat_router::start(
-        housecall_platform::service::Context {
-            node: uuid::Uuid::now_v7(),
-            bus: house.bus.clone(),
-            pool: house.db.pool.clone(),
-            verifier: housecall_platform::token::Verifier::new(house.bus.clone(), "identity.jwks"),
-            metrics: prometheus::Registry::new(),
-            settings: housecall_platform::service::Settings::default().into(),
-            shutdown,
-        },
-        housecall_chat_router::Config::default(),
-    )
-    .await
-    .unwrap();
-    assert!(!second.tasks.is_empty());
+    let _second = house.second_router(Config::default()).await;
     let ids: Vec<_> = (0..30).map(|_| ClientMessageId::generate()).collect();
     let sends = ids
         .iter()
@@ -126,16 +111,14 @@ async fn while_the_conversation_is_locked_nothing_is_acknowledged() {
     let lock = "SELECT 1 FROM chat.conversations WHERE id = $1 FOR UPDATE";
     transaction.execute(lock, &[&house.conversation.0]).await.unwrap();
     let mut send = Box::pin(house.say("ждёт"));
-    // The router waits for the lock as soon as the database knows of a waiter.
-    let waiting = async {
-        let query = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        while house.count(query).await == 0 {
+    let held = async {
+        while house.metric("housecall_chat_held_total") < 2 {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         _ = &mut send => panic!("acknowledged before it could be stored"),
-        () = waiting => {}
+        () = held => {}
     }
     transaction.commit().await.unwrap();
     assert_eq!(send.await.seq, 2);

@@ -44,3 +44,44 @@ async fn send_until_stored(house: &House, id: ClientMessageId) -> i64 {
         }
     }
 }
+
+/// A server process as it stood still, going on when this is dropped.
+struct Frozen(String);
+
+impl Frozen {
+    fn freeze(pid: i32) -> Self {
+        signal("-STOP", &pid.to_string());
+        Self(pid.to_string())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, pid: &str) {
+    let status = std::process::Command::new("kill").args([signal, pid]).status().unwrap();
+    assert!(status.success(), "kill {signal} {pid}");
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_left_and_stores_nothing_twice_when_it_wakes() {
+    let config = housecall_chat_router::Config { writer_lanes: 1, ..Default::default() };
+    let house = House::configured(config).await;
+    house.say("начало").await;
+    let client = house.db.pool.get().await.unwrap();
+    let writer = "SELECT pid FROM pg_stat_activity
+                  WHERE datname = current_database() AND query LIKE '%append_many%'
+                    AND pid <> pg_backend_pid()";
+    let frozen = Frozen::freeze(client.query_one(writer, &[]).await.unwrap().get(0));
+    let id = ClientMessageId::generate();
+    assert_eq!(send_until_stored(&house, id).await, 3);
+    drop(frozen);
+    // What the frozen one was asked meanwhile finds the message there.
+    let again = house.send(&house.patient, id, text_body("?")).await.unwrap();
+    assert_eq!(again.seq, 3);
+    assert_eq!(house.say("дальше").await.seq, 4);
+    assert_eq!(house.history(&house.patient).await.len(), 4);
+}

@@ -1,6 +1,7 @@
 //! Marks and typing.
 
 use futures::future::join_all;
+use housecall_chat_router::Config;
 use housecall_protocol::client::ReceiptView;
 use housecall_protocol::cluster::{Actor, ChatCommand, ChatEvent};
 use housecall_protocol::ids::ClientMessageId;
@@ -53,6 +54,8 @@ async fn concurrent_marks_end_at_the_highest() {
         house.say(&n.to_string()).await;
     }
     join_all((0..=20).map(|n| mark(&house, &doctor, 20 - n / 2, n))).await;
+    // The last of them are stored at the latest when the router stops.
+    house.stop().await;
     let query = format!(
         "SELECT 100 * delivered_seq + read_seq FROM chat.receipts WHERE person_id = '{}'",
         doctor.person
@@ -72,23 +75,62 @@ async fn writing_is_reading_and_others_are_told_when_it_is_news() {
     // Nothing unread lay between the doctor's two messages.
     house.send(&doctor, ClientMessageId::generate(), text_body("говорите")).await.unwrap();
     assert!(matches!(events.news().await, ChatEvent::Message { .. }));
-    mark(&house, &house.patient, 5, 5).await;
-    assert_eq!(told(&mut events).await, (5, 5));
+    house.stop().await;
+    let query = format!("SELECT read_seq FROM chat.receipts WHERE person_id = '{}'", doctor.person);
+    assert_eq!(house.count(&query).await, 5);
+    assert!(events.rest().await.iter().all(|event| !matches!(event, ChatEvent::Receipt(_))));
 }
 
 #[tokio::test]
-async fn a_first_mark_and_a_first_message_of_one_person_do_not_block_each_other() {
-    let house = House::new().await;
+async fn marks_are_stored_while_messages_are_and_neither_waits_for_the_other() {
+    let config = Config { receipt_flush_ms: 1, ..Config::default() };
+    let house = House::configured(config).await;
     let doctor = house.holder().await;
-    for round in 0..20 {
+    let mut events = house.events().await;
+    for round in 3..23 {
         house.execute("DELETE FROM chat.receipts", &[]).await;
         let id = ClientMessageId::generate();
         let send = house.send(&doctor, id, text_body(&round.to_string()));
-        let (ack, ()) = tokio::join!(send, mark(&house, &doctor, 1, 1));
-        ack.unwrap();
+        let (ack, ()) = tokio::join!(send, mark(&house, &house.patient, 1, 1));
+        assert_eq!(ack.unwrap().seq, round);
+        while !matches!(events.news().await, ChatEvent::Receipt(_)) {}
     }
-    let retries = housecall_platform::telemetry::render(&house.metrics);
-    assert!(retries.contains("housecall_chat_retries_total 0"), "no deadlock was broken");
+    let page = housecall_platform::telemetry::render(&house.metrics);
+    assert!(page.contains("housecall_chat_retries_total 0"), "no deadlock was broken: {page}");
+}
+
+#[tokio::test]
+async fn a_stopping_router_stores_the_marks_that_wait() {
+    // Nothing is due before the end.
+    let config = Config { receipt_flush_ms: 3_600_000, ..Config::default() };
+    let house = House::configured(config).await;
+    let doctor = house.holder().await;
+    mark(&house, &doctor, 2, 1).await;
+    house.stop().await;
+    let marks = "SELECT sum(10 * delivered_seq + read_seq)::bigint FROM chat.receipts
+                 WHERE person_id = ";
+    assert_eq!(house.count(&format!("{marks}'{}'", doctor.person)).await, 21);
+    // The patient's own question implies theirs.
+    assert_eq!(house.count(&format!("{marks}'{}'", house.patient.person)).await, 22);
+}
+
+#[tokio::test]
+async fn two_routers_never_move_a_mark_back() {
+    let house = House::new().await;
+    let doctor = house.holder().await;
+    let second = house.second_router(Config::default()).await;
+    for n in 3..=40 {
+        house.say(&n.to_string()).await;
+    }
+    // In turn, so that each router has about half of them, in no order.
+    join_all((0..=40).map(|n| mark(&house, &doctor, n, n * 7 % 41))).await;
+    house.stop().await;
+    second.stop().await;
+    let query = format!(
+        "SELECT 100 * delivered_seq + read_seq FROM chat.receipts WHERE person_id = '{}'",
+        doctor.person
+    );
+    assert_eq!(house.count(&query).await, 4040);
 }
 
 #[tokio::test]

@@ -1,28 +1,29 @@
-//! Bytes in the object store. An upload is written under a temporary name and
-//! appears under its own only when it is whole.
+//! Bytes in the object store: a local directory or a bucket of S3. An upload arrives
+//! as parts under names of their own; the file appears under its id only when it is
+//! whole.
+
+mod backend;
 
 use std::ops::Range;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path as FsPath;
 use std::sync::Arc;
 
-use axum::body::Body;
-use futures::StreamExt;
-use housecall_protocol::domain::FileView;
-use housecall_protocol::{ConversationId, FileId};
-use object_store::local::LocalFileSystem;
+use axum::body::{Body, Bytes};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use housecall_protocol::FileId;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
-use sha2::{Digest, Sha256};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use uuid::Uuid;
 
-use super::content::{Content, Sniffer};
 use crate::problem::ApiError;
-use crate::storage::files::FileRow;
 
-/// The file directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the file directory cannot be used: {0}")]
-pub struct StoreError(String);
+pub use backend::StoreError;
+
+/// Bytes of a part: what a break of the line may cost, and what S3 takes as a part
+/// of a larger upload.
+pub(super) const PART_BYTES: usize = 1024 * 1024;
+/// S3 refuses parts of less, but for the last one.
+const MULTIPART_BYTES: usize = 5 * 1024 * 1024;
 
 /// Where files are.
 #[derive(Clone)]
@@ -30,75 +31,75 @@ pub(crate) struct FileStore {
     store: Arc<dyn ObjectStore>,
 }
 
-/// What was received and stored.
-pub(crate) struct Received {
-    pub(crate) content: Content,
-    pub(crate) size_bytes: i64,
-    pub(crate) sha256: Vec<u8>,
-}
-
-impl Received {
-    /// The record of the file.
-    pub(crate) fn into_row(
-        self,
-        id: FileId,
-        conversation: ConversationId,
-        name: String,
-    ) -> FileRow {
-        let Content { media_type, width, height } = self.content;
-        let view = FileView {
-            id,
-            name,
-            media_type: media_type.to_owned(),
-            size_bytes: self.size_bytes,
-            width,
-            height,
-        };
-        FileRow { view, conversation, sha256: self.sha256 }
-    }
+/// A piece of an upload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) object: Uuid,
+    pub(crate) length_bytes: u64,
 }
 
 impl FileStore {
-    /// Files in a local directory, created when missing.
-    pub(crate) fn local(directory: &FsPath) -> Result<Self, StoreError> {
-        let unusable =
-            |error: &dyn std::fmt::Display| StoreError(format!("{}: {error}", directory.display()));
-        // Nobody else on the machine reads patients' files. A directory that is there
-        // keeps the rights its owner gave it.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| unusable(&error))?;
-        let store =
-            LocalFileSystem::new_with_prefix(directory).map_err(|error| unusable(&error))?;
-        Ok(Self { store: Arc::new(store) })
+    /// # Errors
+    /// When the directory or the bucket's settings cannot be used.
+    pub(crate) fn open(config: &crate::Config) -> Result<Self, StoreError> {
+        Ok(Self { store: backend::open(config)? })
     }
 
-    /// Takes a body in, at most `limit_bytes`, of one of the `accepted` types.
-    pub(crate) async fn receive(
-        &self,
-        id: FileId,
-        body: Body,
-        limit_bytes: u64,
-        accepted: &[String],
-    ) -> Result<Received, ApiError> {
+    /// Keeps a piece of an upload.
+    pub(super) async fn put_part(&self, upload: FileId, bytes: Bytes) -> Result<Part, ApiError> {
+        let part = Part { object: Uuid::new_v4(), length_bytes: bytes.len() as u64 };
+        self.put(&part_path(upload, part.object), bytes).await?;
+        Ok(part)
+    }
+
+    /// The bytes of the parts, one after the other.
+    pub(super) fn parts<'a>(
+        &'a self,
+        upload: FileId,
+        parts: &'a [Part],
+    ) -> BoxStream<'a, Result<Bytes, ApiError>> {
+        stream::iter(parts)
+            .then(move |part| async move {
+                let object = self.store.get(&part_path(upload, part.object)).await;
+                let bytes = object.map_err(|error| failed(&error))?.bytes().await;
+                bytes.map_err(|error| failed(&error))
+            })
+            .boxed()
+    }
+
+    /// Removes all that is left of an upload's parts.
+    pub(crate) async fn discard_parts(&self, upload: FileId) {
+        let prefix = Path::from_iter(["parts", upload.0.simple().to_string().as_str()]);
+        let listed = self.store.list(Some(&prefix)).map_ok(|object| object.location).boxed();
+        let removed = self.store.delete_stream(listed);
+        if let Err(error) = removed.try_for_each(|_| async { Ok(()) }).await {
+            tracing::warn!(%error, upload = %upload, "parts of an upload stay behind");
+        }
+    }
+
+    /// Stores a file whole.
+    pub(crate) async fn put_file(&self, id: FileId, bytes: Bytes) -> Result<(), ApiError> {
+        self.put(&path(id), bytes).await
+    }
+
+    pub(super) async fn put_thumbnail(&self, id: FileId, bytes: Bytes) -> Result<(), ApiError> {
+        self.put(&thumbnail_path(id), bytes).await
+    }
+
+    /// Stores a file from its parts.
+    pub(super) async fn join(&self, id: FileId, parts: &[Part]) -> Result<(), ApiError> {
         let upload = self.store.put_multipart(&path(id)).await.map_err(|error| failed(&error))?;
-        // Parts of 1 MiB, two on their way: a slow disk slows the sender down
-        // instead of filling the memory.
-        let mut writer = WriteMultipart::new_with_chunk_size(upload, 1024 * 1024);
-        match copy(body, &mut writer, limit_bytes, accepted).await {
-            Ok(received) => {
-                writer.finish().await.map_err(|error| failed(&error))?;
-                Ok(received)
-            }
-            Err(error) => {
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, MULTIPART_BYTES);
+        let mut chunks = self.parts(id, parts);
+        while let Some(chunk) = chunks.next().await {
+            if let Err(error) = pass_on(&mut writer, chunk).await {
                 if let Err(error) = writer.abort().await {
-                    tracing::warn!(%error, file = %id, "an unfinished upload stays behind");
+                    tracing::warn!(%error, file = %id, "an unfinished file stays behind");
                 }
-                Err(error)
+                return Err(error);
             }
         }
+        writer.finish().await.map(drop).map_err(|error| failed(&error))
     }
 
     /// The bytes, or a part of them.
@@ -107,20 +108,63 @@ impl FileStore {
         id: FileId,
         range: Option<Range<u64>>,
     ) -> Result<Body, ApiError> {
+        self.stream(id, &path(id), range).await.map(Body::from_stream)
+    }
+
+    pub(super) async fn read_thumbnail(&self, id: FileId) -> Result<Body, ApiError> {
+        self.stream(id, &thumbnail_path(id), None).await.map(Body::from_stream)
+    }
+
+    /// The bytes as the scanner reads them.
+    pub(super) async fn stream_file(
+        &self,
+        id: FileId,
+    ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, ApiError> {
+        self.stream(id, &path(id), None).await
+    }
+
+    async fn stream(
+        &self,
+        id: FileId,
+        path: &Path,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, ApiError> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        let result = self.store.get_opts(&path(id), options).await.map_err(|error| {
+        let result = self.store.get_opts(path, options).await.map_err(|error| {
             tracing::error!(%error, file = %id, "a file of record is not in the store");
             ApiError::Unavailable
         })?;
-        Ok(Body::from_stream(result.into_stream()))
+        Ok(result.into_stream())
     }
 
-    /// Removes a file that no record names.
+    /// Removes a file that no record names, or that nobody may have.
     pub(crate) async fn remove(&self, id: FileId) {
-        if let Err(error) = self.store.delete(&path(id)).await {
-            tracing::warn!(%error, file = %id, "a file without a record stays behind");
+        for path in [path(id), thumbnail_path(id)] {
+            match self.store.delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(%error, file = %id, "a file without a record stays behind");
+                }
+            }
         }
     }
+
+    async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), ApiError> {
+        let stored = self.store.put(path, PutPayload::from_bytes(bytes)).await;
+        stored.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+/// Two chunks may be on their way: a slow store slows the reader down instead of
+/// filling the memory.
+async fn pass_on(
+    writer: &mut WriteMultipart,
+    chunk: Result<Bytes, ApiError>,
+) -> Result<(), ApiError> {
+    let chunk = chunk?;
+    writer.wait_for_capacity(2).await.map_err(|error| failed(&error))?;
+    writer.put(chunk);
+    Ok(())
 }
 
 /// Spread over directories by the id's random end, since ids of one day begin alike.
@@ -129,30 +173,14 @@ fn path(id: FileId) -> Path {
     Path::from_iter([&id[30..], id.as_str()])
 }
 
-async fn copy(
-    body: Body,
-    writer: &mut WriteMultipart,
-    limit_bytes: u64,
-    accepted: &[String],
-) -> Result<Received, ApiError> {
-    let mut chunks = body.into_data_stream();
-    let mut sniffer = Sniffer::new(accepted);
-    let mut digest = Sha256::new();
-    let mut size_bytes = 0_u64;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ApiError::BadRequest("the upload broke off".to_owned()))?;
-        size_bytes += chunk.len() as u64;
-        if size_bytes > limit_bytes {
-            return Err(ApiError::TooLarge { limit_bytes });
-        }
-        sniffer.push(&chunk)?;
-        digest.update(&chunk);
-        writer.wait_for_capacity(2).await.map_err(|error| failed(&error))?;
-        writer.put(chunk);
-    }
-    let content = sniffer.finish()?;
-    let size_bytes = i64::try_from(size_bytes).map_err(|_| ApiError::TooLarge { limit_bytes })?;
-    Ok(Received { content, size_bytes, sha256: digest.finalize().to_vec() })
+fn thumbnail_path(id: FileId) -> Path {
+    let id = id.0.simple().to_string();
+    Path::from_iter(["thumbnails", &id[30..], id.as_str()])
+}
+
+fn part_path(upload: FileId, object: Uuid) -> Path {
+    let (upload, object) = (upload.0.simple().to_string(), object.simple().to_string());
+    Path::from_iter(["parts", upload.as_str(), object.as_str()])
 }
 
 fn failed(error: &object_store::Error) -> ApiError {

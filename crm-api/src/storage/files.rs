@@ -1,13 +1,13 @@
 //! Files' records; their bytes are in the object store.
 
 use deadpool_postgres::GenericClient;
-use housecall_protocol::domain::FileView;
+use housecall_protocol::domain::{FileState, FileView};
 use housecall_protocol::rest::PatientFile;
 use housecall_protocol::{ConversationId, FileId, PersonId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::Result;
+use super::{Result, StorageError};
 
 /// A stored file's record.
 pub(crate) struct FileRow {
@@ -25,8 +25,8 @@ pub(crate) async fn insert(
     client
         .execute(
             "INSERT INTO crm.files (id, conversation_id, uploader_id, name, media_type,
-                                    size_bytes, sha256, width, height)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                    size_bytes, sha256, width, height, state, has_thumbnail)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             &[
                 &view.id.0,
                 &file.conversation.0,
@@ -37,6 +37,8 @@ pub(crate) async fn insert(
                 &file.sha256,
                 &view.width,
                 &view.height,
+                &view.state.as_str(),
+                &view.has_thumbnail,
             ],
         )
         .await?;
@@ -45,11 +47,14 @@ pub(crate) async fn insert(
 
 pub(crate) async fn find(client: &impl GenericClient, id: FileId) -> Result<Option<FileRow>> {
     let row = client.query_opt("SELECT * FROM crm.files WHERE id = $1", &[&id.0]).await?;
-    Ok(row.map(|row| FileRow {
-        view: view(&row),
-        conversation: ConversationId(row.get("conversation_id")),
-        sha256: row.get("sha256"),
-    }))
+    let file = |row: Row| {
+        Ok(FileRow {
+            view: view(&row)?,
+            conversation: ConversationId(row.get("conversation_id")),
+            sha256: row.get("sha256"),
+        })
+    };
+    row.map(file).transpose()
 }
 
 /// Files of a conversation that were sent, newest first, at most 50. One that was
@@ -68,13 +73,12 @@ pub(crate) async fn sent(
             &[&conversation.0],
         )
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| PatientFile {
-            file: view(row),
-            uploaded_at: row.get::<_, Timestamp>("created_at").into(),
+    rows.iter()
+        .map(|row| {
+            let uploaded_at = row.get::<_, Timestamp>("created_at").into();
+            Ok(PatientFile { file: view(row)?, uploaded_at })
         })
-        .collect())
+        .collect()
 }
 
 /// Removes records of files that were uploaded a week ago and never sent, at most
@@ -97,13 +101,47 @@ pub(crate) async fn sweep_unsent(client: &impl GenericClient) -> Result<Vec<File
     Ok(rows.iter().map(|row| FileId(row.get(0))).collect())
 }
 
-fn view(row: &Row) -> FileView {
-    FileView {
+/// A file whose scan is due, and a claim on it: others leave it alone for a minute.
+pub(crate) async fn claim_unchecked(client: &impl GenericClient) -> Result<Option<FileId>> {
+    let row = client
+        .query_opt(
+            "UPDATE crm.files SET checking_at = now() WHERE id = (
+                 SELECT id FROM crm.files
+                 WHERE state = 'checking' AND checking_at < now() - interval '1 minute'
+                 ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+             RETURNING id",
+            &[],
+        )
+        .await?;
+    Ok(row.map(|row| FileId(row.get(0))))
+}
+
+/// The scanner's word. A file that was refused stays refused.
+pub(crate) async fn settle(
+    client: &impl GenericClient,
+    id: FileId,
+    state: FileState,
+) -> Result<()> {
+    client
+        .execute(
+            "UPDATE crm.files SET state = $2, has_thumbnail = has_thumbnail AND $2 = 'ready'
+             WHERE id = $1 AND state = 'checking'",
+            &[&id.0, &state.as_str()],
+        )
+        .await?;
+    Ok(())
+}
+
+fn view(row: &Row) -> Result<FileView> {
+    let state = FileState::of(row.get("state")).ok_or(StorageError::Corrupt("a file's state"))?;
+    Ok(FileView {
         id: FileId(row.get("id")),
         name: row.get("name"),
         media_type: row.get("media_type"),
         size_bytes: row.get("size_bytes"),
         width: row.get("width"),
         height: row.get("height"),
-    }
+        state,
+        has_thumbnail: row.get("has_thumbnail"),
+    })
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use housecall_protocol::cluster::FullBeat;
+use housecall_protocol::domain::PersonKind;
 use housecall_protocol::ids::{ConnectionId, NodeId};
 
 use super::person::Seen;
@@ -27,15 +28,22 @@ impl Core {
     /// Once all parts of the round are here, the gateway's connections are exactly
     /// those in them. A part that was lost ends nobody: leases do.
     pub(super) fn hear_full(&mut self, now: Now, gateway: NodeId, full: FullBeat) {
-        let FullBeat { round, part, parts, connections, chosen } = full;
+        let FullBeat { round, part, parts, connections, chosen, active, in_call } = full;
         let known = self.gateways.get_mut(&gateway);
         let mut roll = known.map(|known| std::mem::take(&mut known.roll)).unwrap_or_default();
         roll.hear(round, part, connections.iter().map(|(connection, ..)| *connection));
+        let in_call: HashSet<_> = in_call.into_iter().collect();
         for (connection, person, kind) in connections {
             self.renew(now, gateway, connection, person, kind);
+            if kind == PersonKind::Operator {
+                self.in_call(person, in_call.contains(&person));
+            }
         }
         for choice in chosen {
             self.choose(choice);
+        }
+        for (person, at) in active {
+            self.used(now, person, at);
         }
         if roll.is_whole(parts) {
             self.end_missing(now, gateway, &roll);
@@ -59,7 +67,7 @@ impl Core {
     pub(super) fn stop(&mut self, gateway: NodeId, last_seen: Seen) {
         let Some(known) = self.gateways.remove(&gateway) else { return };
         for connection in known.connections {
-            self.end_at(connection, last_seen, last_seen.elapsed);
+            self.end(connection, last_seen);
         }
     }
 
@@ -76,9 +84,11 @@ impl Core {
         for (gateway, heard) in silent {
             self.dropped_silent = true;
             let Some(known) = self.gateways.remove(&gateway) else { continue };
+            // The grace begins now: should it live, its full beat comes within.
+            let graces = self.flaps.given_up(gateway, now.elapsed);
+            let grace_ends = now.elapsed + self.rules.grace * graces;
             for connection in known.connections {
-                // The grace begins now: should it live, its full beat comes within.
-                self.end_at(connection, heard, now.elapsed);
+                self.end_at(connection, heard, grace_ends);
             }
         }
     }

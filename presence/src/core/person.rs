@@ -12,25 +12,37 @@ pub(super) struct Person {
 }
 
 /// Whether the person's devices are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Reach {
     Connected {
         /// At least one.
-        connections: usize,
-        chosen: Chosen,
+        connections: u32,
+        desk: Option<Box<Desk>>,
     },
     /// The last connection went a moment ago; nobody has been told.
     Grace {
-        chosen: Chosen,
+        desk: Option<Box<Desk>>,
         last_seen: Seen,
+        /// Of the deadline that ends it.
+        stamp: Stamp,
     },
     Offline {
         last_seen: Seen,
     },
 }
 
-/// The status an operator chose; lives until the end of the grace.
-pub(super) type Chosen = Option<Choice>;
+/// What is known of an operator; lives until the end of the grace. Patients have none.
+#[derive(Debug, PartialEq)]
+pub(super) struct Desk {
+    pub(super) chosen: Option<Choice>,
+    /// When a device was used for the last time.
+    pub(super) used: Duration,
+    /// Nobody has used one for long.
+    pub(super) is_idle: bool,
+    pub(super) in_call: bool,
+    /// Of the deadline at which this is looked at.
+    pub(super) stamp: Stamp,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -39,6 +51,10 @@ pub(super) struct Choice {
     pub(super) at: TimestampMs,
 }
 
+/// Tells the deadline that counts from those that it replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp(pub(super) u32);
+
 /// When a device was there for the last time, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -46,25 +62,49 @@ pub(super) struct Seen {
     pub(super) at: TimestampMs,
 }
 
+impl Desk {
+    /// Whoever opens the portal uses it.
+    pub(super) const fn opened(now: Duration, stamp: Stamp) -> Self {
+        Self { chosen: None, used: now, is_idle: false, in_call: false, stamp }
+    }
+
+    /// A call says more than a choice, and a choice more than idle hands: except that
+    /// who wants to be taken for offline is.
+    fn status(&self) -> PresenceStatus {
+        let chosen = self.chosen.map_or(PresenceStatus::Online, |choice| choice.status);
+        match chosen {
+            PresenceStatus::Offline => PresenceStatus::Offline,
+            _ if self.in_call => PresenceStatus::Busy,
+            PresenceStatus::Online if self.is_idle => PresenceStatus::Away,
+            chosen => chosen,
+        }
+    }
+}
+
 impl Person {
-    pub(super) const fn arrived(kind: PersonKind) -> Self {
+    pub(super) const fn arrived(kind: PersonKind, desk: Option<Box<Desk>>) -> Self {
         Self {
             kind,
-            reach: Reach::Connected { connections: 1, chosen: None },
+            reach: Reach::Connected { connections: 1, desk },
             told: PresenceStatus::Offline,
         }
     }
 
-    pub(super) fn status(&self) -> PresenceStatus {
-        match (&self.reach, self.kind) {
-            (Reach::Offline { .. }, _) => PresenceStatus::Offline,
-            (Reach::Connected { .. } | Reach::Grace { .. }, PersonKind::Patient) => {
-                PresenceStatus::Online
+    pub(super) const fn desk(&mut self) -> Option<&mut Desk> {
+        match &mut self.reach {
+            Reach::Connected { desk: Some(desk), .. } | Reach::Grace { desk: Some(desk), .. } => {
+                Some(&mut **desk)
             }
-            (
-                Reach::Connected { chosen, .. } | Reach::Grace { chosen, .. },
-                PersonKind::Operator,
-            ) => chosen.map_or(PresenceStatus::Online, |choice| choice.status),
+            Reach::Connected { .. } | Reach::Grace { .. } | Reach::Offline { .. } => None,
+        }
+    }
+
+    pub(super) fn status(&self) -> PresenceStatus {
+        match &self.reach {
+            Reach::Offline { .. } => PresenceStatus::Offline,
+            Reach::Connected { desk, .. } | Reach::Grace { desk, .. } => {
+                desk.as_ref().map_or(PresenceStatus::Online, |desk| desk.status())
+            }
         }
     }
 

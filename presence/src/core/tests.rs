@@ -17,6 +17,7 @@ const RULES: Rules = Rules {
     lease: Duration::from_secs(60),
     silence: Duration::from_secs(9),
     grace: Duration::from_secs(10),
+    away_after: None,
     remembered_offline: 1000,
 };
 
@@ -62,7 +63,15 @@ fn full(list: &[(u8, u8)]) -> BeatKind {
 
 fn part(round: u64, part: u16, parts: u16, list: &[(u8, u8)]) -> BeatKind {
     let connections = list.iter().map(|(c, p)| (connection(*c), person(*p), kind(*p))).collect();
-    BeatKind::Full(FullBeat { round, part, parts, connections, chosen: Vec::new() })
+    BeatKind::Full(FullBeat {
+        round,
+        part,
+        parts,
+        connections,
+        chosen: Vec::new(),
+        active: Vec::new(),
+        in_call: Vec::new(),
+    })
 }
 
 fn chose_at(p: u8, status: PresenceStatus, second: u64) -> ChosenStatus {

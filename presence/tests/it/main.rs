@@ -98,7 +98,8 @@ fn full(
     connections: Vec<(ConnectionId, PersonId, PersonKind)>,
     chosen: Vec<ChosenStatus>,
 ) -> BeatKind {
-    BeatKind::Full(FullBeat { round: 1, part: 0, parts: 1, connections, chosen })
+    let (active, in_call) = (Vec::new(), Vec::new());
+    BeatKind::Full(FullBeat { round: 1, part: 0, parts: 1, connections, chosen, active, in_call })
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ fn examples() -> Vec<ClientFrame> {
         ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq: 42, read_seq: 41 }),
         ClientFrame::ChatTyping(ChatTyping { conversation, typing: true }),
         ClientFrame::PresenceSet(PresenceSet { status: PresenceStatus::Away }),
+        ClientFrame::PresenceActive(Empty {}),
         ClientFrame::PresenceWatch(PresenceWatch { people: vec![id(5)] }),
         ClientFrame::CallStart(CallStart {
             subject: CallSubject::Consultation(id(6)),

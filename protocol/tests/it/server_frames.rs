@@ -258,6 +258,8 @@ fn message_bodies_of_every_kind_are_written_as_they_were() {
         size_bytes: 120_000,
         width: Some(1280),
         height: Some(960),
+        state: FileState::Ready,
+        has_thumbnail: true,
     };
     let (consultation, callback) = (id(6), id(9));
     let system = |event| MessageBody::System { event };

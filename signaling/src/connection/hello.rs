@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use housecall_platform::token::{Claims, TokenError};
 use housecall_protocol::client::{
     ClientFrame, ErrorCode, Hello, Limits, Outgoing, ServerFrame, Welcome,
@@ -13,13 +12,19 @@ use housecall_protocol::domain::{CallView, PersonKind, Role, TimestampMs};
 use housecall_protocol::{ConnectionId, ConversationId, PROTOCOL_VERSION, PersonId, SessionId};
 use tokio::time::Instant;
 
-use super::Identity;
+use super::{Connection, Identity, Stream, close_socket};
 use crate::gateway::Gateway;
-use crate::gateway::close::CloseReason;
+use crate::gateway::close::{CloseReason, Closing};
+use crate::gateway::gate::ComeBack;
 use crate::gateway::handle::{Handle, error_frame};
-use crate::gateway::outbox::{self, OutboxReader};
+use crate::gateway::mailbox::{Bounds, Mailbox};
+use crate::gateway::registry::Quota;
+use crate::gateway::share::Share;
 use crate::storage::people;
+use crate::websocket::{Event, Outgoing as Message};
 
+/// A peer that takes longer for one frame does not read.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 const MAX_DEVICE_CHARACTERS: usize = 64;
 /// The verifier's leeway: a token is good for this long after its `exp`.
 const LEEWAY_S: i64 = 5;
@@ -28,7 +33,7 @@ const LEEWAY_S: i64 = 5;
 pub(super) struct Greeted {
     pub(super) handle: Arc<Handle>,
     pub(super) identity: Identity,
-    pub(super) outbox: OutboxReader,
+    pub(super) share: Arc<Share>,
 }
 
 /// A refusal of the hello: what the frame says and how the socket closes.
@@ -42,42 +47,64 @@ const fn rejected(code: ErrorCode, message: &'static str, close: CloseReason) ->
     Rejected { code, message, close }
 }
 
-/// Reads the hello and answers it. On failure the caller closes with the reason.
+/// Reads the hello and answers it; closes the socket when that fails.
 pub(super) async fn greet(
-    gateway: &Arc<Gateway>,
-    socket: &mut WebSocket,
-) -> Result<Greeted, CloseReason> {
+    gateway: Arc<Gateway>,
+    mut socket: Stream,
+) -> Result<Box<Connection>, CloseReason> {
+    match welcomed(&gateway, &mut socket).await {
+        Ok(greeted) => Ok(Connection::new(gateway, socket, greeted)),
+        Err(closing) => {
+            close_socket(&mut socket, closing).await;
+            Err(closing.reason)
+        }
+    }
+}
+
+async fn welcomed(gateway: &Arc<Gateway>, socket: &mut Stream) -> Result<Greeted, Closing> {
     let patience = Duration::from_secs(gateway.config.hello_timeout_s);
     let first = tokio::select! {
         biased;
-        () = gateway.draining.cancelled() => return Err(CloseReason::Draining),
+        () = gateway.draining.cancelled() => {
+            let retry = Some(gateway.return_after_drain());
+            return Err(Closing { reason: CloseReason::Draining, retry });
+        }
         first = tokio::time::timeout(patience, first_frame(gateway, socket)) => first,
     };
     let (id, hello) = match first {
         Ok(Ok(first)) => first,
         Ok(Err((id, refusal))) => {
-            let frame = Outgoing::reply(id, error_frame(&refusal, None));
-            let _ = socket.send(Message::Text(frame.to_text().into())).await;
-            return Err(CloseReason::BadHello);
+            say(socket, id, error_frame(&refusal, None)).await;
+            return Err(CloseReason::BadHello.into());
         }
-        Err(_) => return Err(CloseReason::BadHello),
+        Err(_) => return Err(CloseReason::BadHello.into()),
     };
-    match admit(gateway, &hello).await {
+    let turn = gateway.gate.enter().await.map_err(|ComeBack(after)| Closing {
+        reason: CloseReason::Overloaded,
+        retry: Some(after),
+    })?;
+    let admitted = admit(gateway, &hello).await;
+    drop(turn);
+    match admitted {
         Ok((greeted, welcome)) => {
-            let frame = Outgoing::reply(id, ServerFrame::Welcome(Box::new(welcome)));
-            if socket.send(Message::Text(frame.to_text().into())).await.is_err() {
-                leave(gateway, &greeted).await;
-                return Err(CloseReason::PeerGone);
+            if say(socket, id, ServerFrame::Welcome(Box::new(welcome))).await {
+                return Ok(greeted);
             }
-            Ok(greeted)
+            leave(gateway, &greeted).await;
+            Err(CloseReason::PeerGone.into())
         }
         Err(Rejected { code, message, close }) => {
-            let frame = error_frame(&Refusal::new(code, message), None);
-            let text = Outgoing::reply(id, frame).to_text();
-            let _ = socket.send(Message::Text(text.into())).await;
-            Err(close)
+            say(socket, id, error_frame(&Refusal::new(code, message), None)).await;
+            Err(close.into())
         }
     }
+}
+
+/// Whether the peer took it in time.
+async fn say(socket: &mut Stream, id: Option<u32>, frame: ServerFrame) -> bool {
+    let text = Outgoing::reply(id, frame).to_text();
+    let sending = socket.send(Message::Text(text.into()));
+    matches!(tokio::time::timeout(WRITE_PATIENCE, sending).await, Ok(Ok(())))
 }
 
 /// Takes back what the hello announced, and tells the owner of the person's call.
@@ -98,16 +125,16 @@ pub(super) async fn withdraw(gateway: &Gateway, handle: &Handle, actor: &Actor) 
 /// The first text frame, which must be a hello.
 async fn first_frame(
     gateway: &Gateway,
-    socket: &mut WebSocket,
+    socket: &mut Stream,
 ) -> Result<(Option<u32>, Hello), (Option<u32>, Refusal)> {
     let gone = || (None, Refusal::new(ErrorCode::BadFrame, "the first frame cannot be read"));
     loop {
-        match socket.recv().await {
-            Some(Ok(Message::Text(text))) => {
-                if text.as_str().len() > gateway.config.max_frame_bytes {
+        match socket.next().await {
+            Ok(Event::Text(text)) => {
+                if text.len() > gateway.config.max_frame_bytes {
                     return Err((None, Refusal::new(ErrorCode::TooLarge, "the frame is too long")));
                 }
-                let incoming = ClientFrame::parse(text.as_str())
+                let incoming = ClientFrame::parse(&text)
                     .map_err(|bad| (bad.id, Refusal::new(bad.code, bad.message)))?;
                 gateway.metrics.frames_in.with_label_values(&[incoming.frame.kind()]).inc();
                 return match incoming.frame {
@@ -118,10 +145,8 @@ async fn first_frame(
                     )),
                 };
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => {
-                return Err(gone());
-            }
+            Ok(Event::Ping(_) | Event::Pong) => {}
+            Ok(Event::Binary | Event::Close) | Err(_) => return Err(gone()),
         }
     }
 }
@@ -160,26 +185,29 @@ async fn admit(gateway: &Arc<Gateway>, hello: &Hello) -> Result<(Greeted, Welcom
 
 fn register(gateway: &Arc<Gateway>, identity: Identity) -> Result<(Greeted, SessionId), Rejected> {
     let config = &gateway.config;
-    let (outbox, reader) = outbox::outbox(config.outbound_frames, config.outbound_bytes);
+    let bounds = Bounds { frames: config.outbound_frames, bytes: config.outbound_bytes };
+    let quota = Quota {
+        of_person: config.max_connections_per_person,
+        of_session: config.max_connections_per_session,
+    };
     let actor = &identity.actor;
     let handle = Arc::new(Handle {
         id: ConnectionId::generate(),
         person: actor.person,
         session: actor.session,
         kind: actor.kind,
-        outbox,
-        closer: Default::default(),
-        metrics: gateway.metrics.clone(),
+        mailbox: Mailbox::new(bounds),
+        metrics: Arc::clone(&gateway.metrics),
     });
     let session = actor.session;
-    gateway.registry.add(Arc::clone(&handle), config.max_connections_per_person).map_err(|_| {
+    let share = gateway.registry.add(Arc::clone(&handle), quota).map_err(|_| {
         rejected(
             ErrorCode::RateLimited,
             "too many connections of this person",
             CloseReason::TooMany,
         )
     })?;
-    Ok((Greeted { handle, identity, outbox: reader }, session))
+    Ok((Greeted { handle, identity, share }, session))
 }
 
 async fn welcome(
@@ -196,6 +224,12 @@ async fn welcome(
     };
     gateway.beat_joined(handle).await;
     let calls = open_calls(gateway, actor, handle.id, previous).await?;
+    for call in &calls {
+        gateway.note_call_state(actor.person, call);
+    }
+    if calls.is_empty() && actor.kind == PersonKind::Operator {
+        gateway.note_no_call(actor.person);
+    }
     if let Some(connection) = previous {
         // The earlier connection may be on any gateway.
         let event = PersonEvent::Replaced { connection };

@@ -1,6 +1,7 @@
 //! What each frame of a client asks for, and of whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_protocol::client::{
@@ -13,15 +14,21 @@ use housecall_protocol::cluster::{
 };
 use housecall_protocol::domain::{PersonKind, PresenceStatus, TimestampMs};
 use housecall_protocol::{CallId, ConversationId, PersonId};
+use tokio::time::Instant;
 
+use super::sends::Sends;
 use super::{Connection, Done, hello};
 use crate::gateway::Gateway;
+use crate::gateway::desk::shows_use;
 use crate::gateway::handle::Handle;
 use crate::lane::LaneFull;
 use crate::storage::people;
 
 /// A patient watches the doctors they talk to, never a list.
 const MAX_WATCHED_BY_PATIENT: usize = 20;
+
+/// How often presence is told that an operator uses a device.
+const USE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What a piece of work needs, apart from the connection that waits for it.
 struct Desk {
@@ -35,6 +42,9 @@ impl Connection {
     /// Answers a frame, or puts the work for it into its lane.
     pub(super) fn take(&mut self, incoming: Incoming) {
         let Incoming { id, frame } = incoming;
+        if shows_use(&frame) {
+            self.note_use();
+        }
         let desk = Desk {
             gateway: Arc::clone(&self.gateway),
             handle: Arc::clone(&self.handle),
@@ -44,6 +54,10 @@ impl Connection {
         let queued = match frame {
             ClientFrame::Ping(Empty {}) => {
                 self.handle.send(&Outgoing::reply(id, ServerFrame::Pong(Empty {})));
+                Ok(())
+            }
+            ClientFrame::PresenceActive(Empty {}) => {
+                self.handle.answer(id, Ok(ServerFrame::Ok(Empty {})));
                 Ok(())
             }
             ClientFrame::Hello(_) => {
@@ -68,13 +82,46 @@ impl Connection {
             | ClientFrame::CallInvite(_)
             | ClientFrame::CallRemove(_)
             | ClientFrame::CallListen(_)) => self.calls.push(desk.call(frame).boxed()),
-            frame => self.chat.push(desk.talk(frame).boxed()),
+            ClientFrame::ChatSend(send) => self.send(desk, send),
+            frame => {
+                // Messages that come after it must not go before it.
+                self.sends = None;
+                self.chat.push(desk.talk(frame).boxed())
+            }
         };
         if queued == Err(LaneFull) {
             let refusal = Refusal::new(ErrorCode::Busy, "too many requests wait already");
             self.handle.refuse(id, &refusal, Some(1000));
         }
     }
+
+    /// Only operators are shown as away.
+    fn note_use(&mut self) {
+        let now = Instant::now();
+        let recent = self.used_at.is_some_and(|at| now < at + USE_INTERVAL);
+        if self.identity.actor.kind == PersonKind::Operator && !recent {
+            self.used_at = Some(now);
+            self.gateway.note_use(self.identity.actor.person);
+        }
+    }
+
+    fn send(&mut self, desk: Desk, send: ChatSend) -> Result<(), LaneFull> {
+        let first = match &self.sends {
+            None => (desk.re, send),
+            Some(sends) => match sends.add((desk.re, send)) {
+                Ok(()) => return Ok(()),
+                Err(first) => first,
+            },
+        };
+        let sends = Sends::of(first);
+        self.chat.push(desk.send(sends.clone()).boxed())?;
+        self.sends = Some(sends);
+        Ok(())
+    }
+}
+
+fn amiss() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "the chat router answered amiss")
 }
 
 impl Desk {
@@ -87,7 +134,7 @@ impl Desk {
             Err((refusal, ends)) => {
                 self.handle.refuse(self.re, &refusal, None);
                 if let Some(reason) = ends {
-                    self.handle.closer.close(reason);
+                    self.handle.close(reason);
                 }
                 Done::Nothing
             }
@@ -100,9 +147,6 @@ impl Desk {
             ClientFrame::ChatClose(close) => {
                 self.gateway.registry.unfollow(self.handle.id, close.conversation);
                 Ok(ServerFrame::Ok(Empty {}))
-            }
-            ClientFrame::ChatSend(ChatSend { conversation, client_message_id, body }) => {
-                self.chat(ChatCommand::Send { conversation, client_message_id, body }).await
             }
             ClientFrame::ChatFetch(fetch) => self.fetch(fetch).await,
             ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq, read_seq }) => {
@@ -119,15 +163,32 @@ impl Desk {
         Done::Nothing
     }
 
+    async fn send(self, sends: Sends) -> Done {
+        let (ids, messages): (Vec<_>, Vec<_>) = sends.take().into_iter().unzip();
+        match self.ask_chat(ChatCommand::Send { messages }).await {
+            Ok(ChatReply::Acks(acks)) if acks.len() == ids.len() => {
+                for (re, ack) in ids.into_iter().zip(acks) {
+                    self.handle.answer(re, ack.map(ServerFrame::ChatAck));
+                }
+            }
+            Ok(_) => ids.iter().for_each(|re| self.handle.refuse(*re, &amiss(), None)),
+            Err(refusal) => ids.iter().for_each(|re| self.handle.refuse(*re, &refusal, None)),
+        }
+        Done::Nothing
+    }
+
     async fn chat(&self, command: ChatCommand) -> Answer<ServerFrame> {
-        let request = ChatRequest { actor: self.actor.clone(), command };
-        let reply: ChatReply = self.gateway.ask(subject::CHAT_REQUEST, &request).await?;
-        Ok(match reply {
+        Ok(match self.ask_chat(command).await? {
             ChatReply::State(state) => ServerFrame::ChatState(state),
-            ChatReply::Ack(ack) => ServerFrame::ChatAck(ack),
             ChatReply::Page(page) => ServerFrame::ChatPage(page),
             ChatReply::Done => ServerFrame::Ok(Empty {}),
+            ChatReply::Acks(_) => return Err(amiss()),
         })
+    }
+
+    async fn ask_chat(&self, command: ChatCommand) -> Answer<ChatReply> {
+        let request = ChatRequest { actor: self.actor.clone(), command };
+        self.gateway.ask_again(subject::CHAT_REQUEST, &request).await
     }
 
     async fn fetch(&self, fetch: ChatFetch) -> Answer<ServerFrame> {

@@ -6,25 +6,27 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_platform::bus::Subscription;
-use housecall_protocol::cluster::{BeatKind, ChosenStatus, FullBeat, PresenceBeat, subject};
+use housecall_protocol::cluster::{BeatKind, FullBeat, PresenceBeat, subject};
 use housecall_protocol::domain::PersonKind;
 use housecall_protocol::{ConnectionId, PersonId};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::handle::Handle;
+use super::registry::Notes;
 
 /// Leases live for 60 s; two of these fit, so one lost beat harms nobody.
 const FULL_INTERVAL: Duration = Duration::from_secs(27);
 
-/// Presence gives a gateway up that it has not heard for three of these.
-const ALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// Presence gives a gateway up that it has not heard for a few of these.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connections in one part of a full beat. Each takes about 95 bytes, and about
-/// 120 more when its operator chose a status: 860 KB at worst, below the 1 MB at
-/// which NATS refuses a message.
-const PART_CONNECTIONS: usize = 4000;
+/// 220 more when its operator chose a status, uses a device and is in a call: 790 KB
+/// at worst, below the 1 MB at which NATS refuses a message.
+const PART_CONNECTIONS: usize = 2500;
 
 /// One connection, as presence knows it.
 type Lease = (ConnectionId, PersonId, PersonKind);
@@ -46,7 +48,7 @@ impl Gateway {
     async fn beat_full(&self, round: u64) {
         let all = self.registry.all();
         let connections: Vec<_> = all.iter().map(|one| (one.id, one.person, one.kind)).collect();
-        for full in full_beats(round, &connections, &self.registry.chosen()) {
+        for full in full_beats(round, &connections, &self.registry.notes()) {
             self.beat(BeatKind::Full(full)).await;
         }
     }
@@ -54,7 +56,12 @@ impl Gateway {
 
 /// Sends the whole list again and again: it mends what a lost beat broke. Also at
 /// once when a presence instance starts and asks. Between them, that we live.
-pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: CancellationToken) {
+pub(crate) async fn run(
+    gateway: Arc<Gateway>,
+    mut asked: Subscription,
+    mut said: mpsc::Receiver<BeatKind>,
+    stop: CancellationToken,
+) {
     let mut full = tokio::time::interval(FULL_INTERVAL);
     let mut alive = tokio::time::interval(ALIVE_INTERVAL);
     for interval in [&mut full, &mut alive] {
@@ -77,6 +84,11 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: Ca
                 gateway.beat(BeatKind::Alive).await;
                 continue;
             }
+            // The gateway holds the other end.
+            Some(word) = said.recv() => {
+                gateway.beat(word).await;
+                continue;
+            }
         }
         round += 1;
         gateway.beat_full(round).await;
@@ -88,7 +100,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut asked: Subscription, stop: Ca
 fn full_beats(
     round: u64,
     connections: &[Lease],
-    chosen: &HashMap<PersonId, ChosenStatus>,
+    notes: &HashMap<PersonId, Notes>,
 ) -> Vec<FullBeat> {
     let mut chunks: Vec<&[Lease]> = connections.chunks(PART_CONNECTIONS).collect();
     if chunks.is_empty() {
@@ -98,23 +110,33 @@ fn full_beats(
     let parts = u16::try_from(chunks.len()).unwrap_or(u16::MAX);
     (0..parts)
         .zip(chunks)
-        .map(|(part, leases)| FullBeat {
-            round,
-            part,
-            parts,
-            connections: leases.to_vec(),
-            chosen: leases
-                .iter()
-                .filter_map(|(_, person, _)| chosen.get(person))
-                .copied()
-                .collect(),
-        })
+        .map(|(part, leases)| full_beat(round, part, parts, leases, notes))
         .collect()
+}
+
+fn full_beat(
+    round: u64,
+    part: u16,
+    parts: u16,
+    leases: &[Lease],
+    notes: &HashMap<PersonId, Notes>,
+) -> FullBeat {
+    let noted = || leases.iter().filter_map(|(_, person, _)| Some((*person, notes.get(person)?)));
+    FullBeat {
+        round,
+        part,
+        parts,
+        connections: leases.to_vec(),
+        chosen: noted().filter_map(|(_, notes)| notes.chosen).collect(),
+        active: noted().filter_map(|(person, notes)| Some((person, notes.active_at?))).collect(),
+        in_call: noted().filter(|(_, notes)| notes.talking).map(|(person, _)| person).collect(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use housecall_protocol::NodeId;
+    use housecall_protocol::cluster::ChosenStatus;
     use housecall_protocol::domain::{PresenceStatus, TimestampMs};
 
     use super::*;
@@ -124,9 +146,15 @@ mod tests {
         let lease = |_| (ConnectionId::generate(), PersonId::generate(), PersonKind::Operator);
         let leases: Vec<Lease> = (0..2 * PART_CONNECTIONS + 1).map(lease).collect();
         let status = PresenceStatus::Offline;
-        let chose = |person| ChosenStatus { person, status, at: TimestampMs(i64::MAX) };
-        let chosen = leases.iter().map(|(_, person, _)| (*person, chose(*person))).collect();
-        let beats = full_beats(u64::MAX, &leases, &chosen);
+        let at = TimestampMs(i64::MAX);
+        let notes = |person| Notes {
+            talking: true,
+            chosen: Some(ChosenStatus { person, status, at }),
+            active_at: Some(at),
+            ..Notes::default()
+        };
+        let notes = leases.iter().map(|(_, person, _)| (*person, notes(*person))).collect();
+        let beats = full_beats(u64::MAX, &leases, &notes);
         let sizes: Vec<_> = beats.iter().map(|beat| beat.connections.len()).collect();
         assert_eq!(sizes, [PART_CONNECTIONS, PART_CONNECTIONS, 1]);
         for (part, full) in beats.into_iter().enumerate() {

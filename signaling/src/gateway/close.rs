@@ -1,9 +1,33 @@
-//! Why a connection is closed, and the signal that closes it.
+//! Why a connection is closed.
 
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use housecall_protocol::client::close;
-use tokio_util::sync::CancellationToken;
+
+use crate::websocket::Outgoing;
+
+/// A close as the client is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    pub(crate) reason: CloseReason,
+    /// How long the client should stay away.
+    pub(crate) retry: Option<Duration>,
+}
+
+impl From<CloseReason> for Closing {
+    fn from(reason: CloseReason) -> Self {
+        Self { reason, retry: None }
+    }
+}
+
+impl Closing {
+    /// The close frame, unless there is nobody left to read it.
+    pub(crate) fn frame(self) -> Option<Outgoing> {
+        let code = self.reason.code()?;
+        let retry_ms = self.retry.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        Some(Outgoing::Close { code, reason: close::reason(self.reason.as_str(), retry_ms) })
+    }
+}
 
 /// Why the gateway ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +46,8 @@ pub(crate) enum CloseReason {
     Unreadable,
     /// The identity or the database could not be asked.
     Unavailable,
+    /// More clients say hello than can be served soon.
+    Overloaded,
     /// More connections of one person than they may have.
     TooMany,
     /// The client left.
@@ -41,7 +67,7 @@ impl CloseReason {
             Self::Draining => close::DRAINING,
             Self::Replaced => close::REPLACED,
             Self::Unreadable => close::UNREADABLE,
-            Self::Unavailable => close::TRY_AGAIN_LATER,
+            Self::Unavailable | Self::Overloaded => close::TRY_AGAIN_LATER,
             Self::PeerGone => return None,
         })
     }
@@ -65,29 +91,9 @@ impl CloseReason {
             Self::Replaced => "replaced",
             Self::Unreadable => "unreadable",
             Self::Unavailable => "unavailable",
+            Self::Overloaded => "overloaded",
             Self::TooMany => "too_many_connections",
             Self::PeerGone => "peer_gone",
         }
-    }
-}
-
-/// Closes once; the first reason stands.
-#[derive(Default)]
-pub(crate) struct Closer {
-    reason: OnceLock<CloseReason>,
-    token: CancellationToken,
-}
-
-impl Closer {
-    pub(crate) fn close(&self, reason: CloseReason) {
-        // A later reason is dropped: the connection is closing already.
-        let _ = self.reason.set(reason);
-        self.token.cancel();
-    }
-
-    /// Waits for the reason.
-    pub(crate) async fn closed(&self) -> CloseReason {
-        self.token.cancelled().await;
-        self.reason.get().copied().unwrap_or(CloseReason::PeerGone)
     }
 }

@@ -4,14 +4,15 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
 use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
-use housecall_protocol::domain::{CallState, CallView, Message, MessageBody, PersonKind};
+use housecall_protocol::domain::{Message, MessageBody, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
 use tokio_util::sync::CancellationToken;
 
+use super::desk::call_in;
 use super::{Gateway, access, log_malformed};
 
 /// Takes one event to the connections that it is for.
@@ -96,7 +97,7 @@ async fn pump_desk(gateway: Arc<Gateway>, mut subscription: Subscription, stop: 
     }
 }
 
-fn text(frame: ServerFrame) -> Utf8Bytes {
+fn text(frame: ServerFrame) -> Bytes {
     Outgoing::event(frame).to_text().into()
 }
 
@@ -137,7 +138,7 @@ fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Messa
     let render =
         |message: Message| text(ServerFrame::ChatMessage(ChatMessage { conversation, message }));
     // At most three different texts, each made when first needed.
-    let (mut own, mut others, mut hidden) = (None::<Utf8Bytes>, None::<Utf8Bytes>, None);
+    let (mut own, mut others, mut hidden) = (None::<Bytes>, None::<Bytes>, None);
     gateway.registry.send_to_followers(conversation, |handle| {
         let text = if handle.kind == PersonKind::Patient && is_note(message) {
             hidden.get_or_insert_with(|| render(message.clone().seen_by(PersonKind::Patient)))
@@ -163,7 +164,10 @@ fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     }
     match delivery.parse::<PersonEvent>()? {
         PersonEvent::Frame(frame) => {
-            note_call(gateway, person, &frame);
+            if let Some(call) = call_in(&frame) {
+                // So that its owner is told when they leave, and presence meanwhile.
+                gateway.note_call_state(person, call);
+            }
             let text = text(*frame);
             for handle in gateway.registry.of_person(person) {
                 handle.send_text(text.clone());
@@ -179,22 +183,8 @@ fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     Ok(())
 }
 
-/// Remembers that a person is in a call, so that its owner is told when they leave.
-fn note_call(gateway: &Gateway, person: PersonId, frame: &ServerFrame) {
-    if let ServerFrame::CallIncoming(update) | ServerFrame::CallUpdated(update) = frame {
-        // A guest's last update is of a call that goes on without them.
-        let open = update.call.state != CallState::Ended && is_in(&update.call, person);
-        gateway.registry.note_call(person, update.call.id, open);
-    }
-}
-
-fn is_in(call: &CallView, person: PersonId) -> bool {
-    let sides = [call.caller.person, call.callee.person];
-    sides.contains(&person) || call.guests.iter().any(|guest| guest.party.person == person)
-}
-
 fn presence(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     let event: PresenceEvent = delivery.parse()?;
-    gateway.watchers.tell(&event.people);
+    gateway.watchers.hear(event.people);
     Ok(())
 }

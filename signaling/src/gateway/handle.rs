@@ -1,13 +1,15 @@
 //! What the rest of the process may do to one connection: write to it, close it.
 
-use axum::extract::ws::Utf8Bytes;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use housecall_protocol::client::{Empty, ErrorFrame, Outgoing, ServerFrame};
 use housecall_protocol::cluster::{Answer, Refusal};
 use housecall_protocol::domain::PersonKind;
 use housecall_protocol::{ConnectionId, PersonId, SessionId};
 
-use super::close::{CloseReason, Closer};
-use super::outbox::Outbox;
+use super::close::CloseReason;
+use super::mailbox::Mailbox;
 use crate::metrics::Metrics;
 
 /// A connection as others see it. Its task owns the socket.
@@ -16,21 +18,25 @@ pub(crate) struct Handle {
     pub(crate) person: PersonId,
     pub(crate) session: SessionId,
     pub(crate) kind: PersonKind,
-    pub(crate) outbox: Outbox,
-    pub(crate) closer: Closer,
-    pub(crate) metrics: Metrics,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Handle {
     /// Queues a frame; a client too slow for it is closed.
-    pub(crate) fn send_text(&self, text: Utf8Bytes) {
-        if self.outbox.push(text).is_err() {
-            self.closer.close(CloseReason::SlowConsumer);
+    pub(crate) fn send_text(&self, text: Bytes) {
+        if self.mailbox.push(text).is_err() {
+            self.close(CloseReason::SlowConsumer);
         }
     }
 
     pub(crate) fn send(&self, frame: &Outgoing) {
         self.send_text(frame.to_text().into());
+    }
+
+    /// Ends the connection; the first reason stands.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.mailbox.close(reason);
     }
 
     /// Answers a request. A frame without an id wants to hear of failures only.

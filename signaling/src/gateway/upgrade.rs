@@ -2,57 +2,84 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Extension;
 use axum::Router;
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{State, WebSocketUpgrade};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 
 use super::Gateway;
 use super::admission::{Permit, Refused};
 use crate::connection;
+use crate::websocket::{Socket, accept_key};
 
-/// Per connection. The default of 128 KiB would cost 1.3 GB at ten thousand
-/// connections; frames longer than the buffer are read in steps.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// Slower than any server hands over a connection whose answer has been written.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new().route("/rt/v1", get(upgrade)).with_state(gateway)
 }
 
-async fn upgrade(
-    State(gateway): State<Arc<Gateway>>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    headers: HeaderMap,
-    socket: WebSocketUpgrade,
-) -> Response {
-    let peer = peer.map(|Extension(ConnectInfo(address))| address.ip());
-    let permit = match admit(&gateway, peer, &headers) {
+async fn upgrade(State(gateway): State<Arc<Gateway>>, mut request: Request) -> Response {
+    let (answer, upgrading) = match handshake(&mut request) {
+        Ok(begun) => begun,
+        Err(status) => return (status, "a WebSocket of version 13 is wanted").into_response(),
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let permit = match admit(&gateway, peer, request.headers()) {
         Ok(permit) => permit,
         Err((reason, status)) => {
             gateway.metrics.refused.with_label_values(&[reason]).inc();
             return (status, reason).into_response();
         }
     };
-    let config = &gateway.config;
+    let tracker = gateway.connections.clone();
+    tokio::spawn(tracker.track_future(run(gateway, upgrading, permit)));
+    answer
+}
+
+async fn run(gateway: Arc<Gateway>, upgrading: OnUpgrade, permit: Permit) {
+    // Fails when the client left before it could read the answer.
+    let Ok(Ok(stream)) = tokio::time::timeout(UPGRADE_PATIENCE, upgrading).await else { return };
     // Beyond the bound the client gets an error and stays; beyond twice the bound
     // the bytes are not read at all.
-    let hard_bound = config.max_frame_bytes.saturating_mul(2);
-    socket
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        // Each frame is flushed before the next, so this holds one, the longest allowed.
-        .max_write_buffer_size(config.outbound_bytes.saturating_add(16 * 1024 * 1024))
-        .max_message_size(hard_bound)
-        .max_frame_size(hard_bound)
-        .on_upgrade(move |socket| {
-            let tracker = gateway.connections.clone();
-            tracker.track_future(connection::serve(gateway, socket, permit))
-        })
+    let hard_bound = gateway.config.max_frame_bytes.saturating_mul(2);
+    let socket = Socket::new(TokioIo::new(stream), hard_bound);
+    connection::serve(gateway, socket, permit).await;
+}
+
+/// The server's half of the opening handshake (RFC 6455, 4.2): its answer, and the
+/// connection once that is written.
+fn handshake(request: &mut Request) -> Result<(Response, OnUpgrade), StatusCode> {
+    let headers = request.headers();
+    let says = |name: HeaderName, word: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
+    };
+    if !says(header::CONNECTION, "upgrade") || !says(header::UPGRADE, "websocket") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    if !says(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
+    let accept = accept_key(key.as_bytes());
+    let upgrading =
+        request.extensions_mut().remove::<OnUpgrade>().ok_or(StatusCode::UPGRADE_REQUIRED)?;
+    let answer = (
+        StatusCode::SWITCHING_PROTOCOLS,
+        [
+            (header::CONNECTION, "upgrade"),
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_ACCEPT, accept.as_str()),
+        ],
+    );
+    Ok((answer.into_response(), upgrading))
 }
 
 fn admit(

@@ -4,6 +4,10 @@
 //! publishes all it learns: a status that a connection knows already is dropped
 //! here. The bus may also lose a change, so what is watched is asked for again
 //! now and then.
+//!
+//! Changes are collected for a moment and each watcher hears of all of them in one
+//! frame. While they go on and on the moment grows: a thousand changes in a second are
+//! a handful of frames and not a thousand.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +17,7 @@ use housecall_protocol::client::{Outgoing, PersonPresence, PresenceView, ServerF
 use housecall_protocol::cluster::{PresenceReply, PresenceRequest, subject};
 use housecall_protocol::domain::PresenceStatus;
 use housecall_protocol::{ConnectionId, PersonId};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +26,12 @@ use super::handle::Handle;
 
 /// As long as a full beat takes to mend what presence itself missed.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+/// As long as news is collected at first...
+const SHORTEST_WINDOW: Duration = Duration::from_millis(40);
+/// ...for so many windows, in which a burst is over...
+const PATIENT_WINDOWS: u32 = 8;
+/// ...and at last, while it goes on.
+const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 /// People in one question, as the protocol bounds it.
 const QUERY_PEOPLE: usize = 500;
 
@@ -29,10 +40,14 @@ const QUERY_PEOPLE: usize = 500;
 #[derive(Default)]
 pub(crate) struct Watchers {
     tables: Mutex<Tables>,
+    /// There is news.
+    heard: Notify,
 }
 
 #[derive(Default)]
 struct Tables {
+    /// Not told yet. Bounded by who is watched.
+    news: HashMap<PersonId, PersonPresence>,
     of_person: HashMap<PersonId, HashSet<ConnectionId>>,
     connections: HashMap<ConnectionId, Watcher>,
 }
@@ -69,6 +84,8 @@ impl Watchers {
     /// Answers a watch with all that was asked.
     pub(crate) fn answer(&self, id: ConnectionId, people: Vec<PersonPresence>) {
         let mut tables = self.tables();
+        // What was heard before is not newer than the answer, so it goes first.
+        tables.tell_news();
         let Some(watcher) = tables.connections.get_mut(&id) else { return };
         for one in &people {
             if let Some(told) = watcher.told.get_mut(&one.person) {
@@ -78,24 +95,14 @@ impl Watchers {
         watcher.send(people);
     }
 
-    /// Tells each watcher what is news to it.
-    pub(crate) fn tell(&self, people: &[PersonPresence]) {
-        // Queued under the lock, so that what was told last is what was sent last.
+    /// Takes what presence says; it is told to the watchers in a moment.
+    pub(crate) fn hear(&self, people: Vec<PersonPresence>) {
         let mut tables = self.tables();
-        let Tables { of_person, connections } = &mut *tables;
-        let mut news: HashMap<ConnectionId, Vec<PersonPresence>> = HashMap::new();
-        for one in people {
-            for id in of_person.get(&one.person).into_iter().flatten() {
-                let Some(watcher) = connections.get_mut(id) else { continue };
-                if watcher.told.insert(one.person, Some(one.status)) != Some(Some(one.status)) {
-                    news.entry(*id).or_default().push(one.clone());
-                }
-            }
-        }
-        for (id, people) in news {
-            if let Some(watcher) = connections.get(&id) {
-                watcher.send(people);
-            }
+        let Tables { news, of_person, .. } = &mut *tables;
+        let watched = people.into_iter().filter(|one| of_person.contains_key(&one.person));
+        news.extend(watched.map(|one| (one.person, one)));
+        if !news.is_empty() {
+            self.heard.notify_one();
         }
     }
 
@@ -105,6 +112,26 @@ impl Watchers {
 }
 
 impl Tables {
+    /// Tells each watcher what is news to it.
+    fn tell_news(&mut self) {
+        let Self { news, of_person, connections } = self;
+        let mut frames: HashMap<ConnectionId, Vec<PersonPresence>> = HashMap::new();
+        for (_, one) in news.drain() {
+            for id in of_person.get(&one.person).into_iter().flatten() {
+                let Some(watcher) = connections.get_mut(id) else { continue };
+                if watcher.told.insert(one.person, Some(one.status)) != Some(Some(one.status)) {
+                    frames.entry(*id).or_default().push(one.clone());
+                }
+            }
+        }
+        // Queued under the lock, so that what was told last is what was sent last.
+        for (id, people) in frames {
+            if let Some(watcher) = connections.get(&id) {
+                watcher.send(people);
+            }
+        }
+    }
+
     fn forget(&mut self, id: ConnectionId) {
         let Some(watcher) = self.connections.remove(&id) else { return };
         for person in watcher.told.keys() {
@@ -124,6 +151,37 @@ impl Watcher {
     }
 }
 
+/// Tells the watchers, until `stop`, what was heard meanwhile.
+pub(crate) async fn deliver(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut pace = Pace::default();
+    loop {
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = gateway.watchers.heard.notified() => {}
+        }
+        tokio::time::sleep(pace.window(began.elapsed())).await;
+        gateway.watchers.tables().tell_news();
+    }
+}
+
+/// How long news is collected.
+#[derive(Default)]
+struct Pace {
+    /// Windows one after another in which there was news.
+    busy: u32,
+}
+
+impl Pace {
+    /// The next window, after so long without news.
+    fn window(&mut self, quiet: Duration) -> Duration {
+        self.busy = if quiet < LONGEST_WINDOW { self.busy + 1 } else { 0 };
+        let doubled = self.busy.saturating_sub(PATIENT_WINDOWS).min(8);
+        (SHORTEST_WINDOW * (1 << doubled)).min(LONGEST_WINDOW)
+    }
+}
+
 /// Asks again, until `stop`, for everybody who is watched here.
 pub(crate) async fn refresh(gateway: Arc<Gateway>, stop: CancellationToken) {
     let mut interval =
@@ -138,11 +196,25 @@ pub(crate) async fn refresh(gateway: Arc<Gateway>, stop: CancellationToken) {
         for people in gateway.watchers.watched().chunks(QUERY_PEOPLE) {
             let request = PresenceRequest::Query { people: people.to_vec() };
             match gateway.ask(subject::PRESENCE_REQUEST, &request).await {
-                Ok(PresenceReply::People(people)) => gateway.watchers.tell(&people),
+                Ok(PresenceReply::People(people)) => gateway.watchers.hear(people),
                 Ok(PresenceReply::Operators(_)) => tracing::error!("presence answered amiss"),
                 // Said in the log by `ask`; the next round asks again.
                 Err(_) => break,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_grows_while_news_goes_on_and_shrinks_after_a_pause() {
+        let mut pace = Pace::default();
+        let windows: Vec<_> = (0..20).map(|_| pace.window(Duration::ZERO)).collect();
+        assert_eq!(windows[..8], [SHORTEST_WINDOW; 8]);
+        assert_eq!(windows[19], LONGEST_WINDOW);
+        assert_eq!(pace.window(LONGEST_WINDOW), SHORTEST_WINDOW);
     }
 }

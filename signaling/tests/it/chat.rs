@@ -1,6 +1,8 @@
 //! Chat through the gateway: requests to the router, events from it.
 
-use housecall_protocol::client::{ChatAck, ChatState, ErrorCode, ReceiptView, TypingView, close};
+use housecall_protocol::client::{
+    ChatAck, ChatSend, ChatState, ErrorCode, ReceiptView, SendBody, TypingView, close,
+};
 use housecall_protocol::cluster::{
     Answer, ChatCommand, ChatEvent, ChatReply, ChatRequest, DeskEvent, Refusal, subject,
 };
@@ -67,29 +69,91 @@ async fn without_a_router_the_client_is_told_and_stays() {
     assert_eq!(client.request("ping", json!({})).await["type"], "pong");
 }
 
+/// The texts of a request, and the acknowledgement of each from `seq` on.
+fn acknowledge(request: ChatRequest, seq: i64) -> (Vec<String>, Vec<Answer<ChatAck>>) {
+    let ChatCommand::Send { messages } = request.command else { panic!("a send") };
+    let text = |send: &ChatSend| match &send.body {
+        SendBody::Text { text } => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let texts = messages.iter().map(text).collect();
+    let acks = (seq..).zip(messages).map(|(seq, send)| {
+        let ChatSend { conversation, client_message_id, .. } = send;
+        Ok(ChatAck { conversation, client_message_id, seq, sent_at: TimestampMs(1) })
+    });
+    (texts, acks.collect())
+}
+
 #[tokio::test]
 async fn requests_keep_their_order_and_a_slow_one_delays_no_ping() {
     let house = House::new().await;
     let mut router = Router::new(&house).await;
     let mut client = house.connect(house.patient).await;
     let first = client.send("chat.send", send(house.conversation, "one")).await;
-    let second = client.send("chat.send", send(house.conversation, "two")).await;
     let (request, slow) = router.next().await;
     assert_eq!(request.actor.person, house.patient.id);
+    // Written ahead, without waiting for the first to be acknowledged.
+    let ahead = [
+        client.send("chat.send", send(house.conversation, "two")).await,
+        client.send("chat.send", send(house.conversation, "three")).await,
+    ];
+    let fetch = json!({"conversation": house.conversation, "limit": 10});
+    let fetch = client.send("chat.fetch", fetch).await;
+    let last = client.send("chat.send", send(house.conversation, "four")).await;
     assert_eq!(client.request("ping", json!({})).await["type"], "pong");
-    for (id, seq, delivery) in [(first, 1, Some(slow)), (second, 2, None)] {
-        let (request, delivery) = match delivery {
-            Some(delivery) => (delivery.parse().unwrap(), delivery),
-            None => router.next().await,
-        };
-        let ChatCommand::Send { conversation, client_message_id, .. } = request.command else {
-            panic!("a send");
-        };
-        let ack = ChatAck { conversation, client_message_id, seq, sent_at: TimestampMs(1) };
-        router.answer(&delivery, Ok(ChatReply::Ack(ack))).await;
-        let answer = client.answer(id).await;
-        assert_eq!((&answer["type"], &answer["data"]["seq"]), (&json!("chat.ack"), &json!(seq)));
-    }
+
+    let (texts, acks) = acknowledge(request, 1);
+    assert_eq!(texts, ["one"]);
+    router.answer(&slow, Ok(ChatReply::Acks(acks))).await;
+    assert_eq!(client.answer(first).await["data"]["seq"], 1);
+
+    let (request, delivery) = router.next().await;
+    let (texts, mut acks) = acknowledge(request, 2);
+    assert_eq!(texts, ["two", "three"], "together, and not past the fetch");
+    acks[1] = Err(Refusal::new(ErrorCode::TooLarge, "no"));
+    router.answer(&delivery, Ok(ChatReply::Acks(acks))).await;
+    assert_eq!(client.answer(ahead[0]).await["data"]["seq"], 2);
+    assert_eq!(client.answer(ahead[1]).await["data"]["code"], "too_large");
+
+    let (request, delivery) = router.next().await;
+    assert!(matches!(request.command, ChatCommand::Fetch { .. }));
+    router.answer(&delivery, Err(Refusal::new(ErrorCode::Unavailable, "later"))).await;
+    assert_eq!(client.answer(fetch).await["data"]["code"], "unavailable");
+    let (request, delivery) = router.next().await;
+    let (texts, acks) = acknowledge(request, 3);
+    assert_eq!(texts, ["four"]);
+    router.answer(&delivery, Ok(ChatReply::Acks(acks))).await;
+    assert_eq!(client.answer(last).await["data"]["seq"], 3);
+}
+
+#[tokio::test]
+async fn a_router_that_hangs_is_not_waited_for_when_another_one_answers() {
+    let config = Config { ask_again_ms: 20, ..Config::default() };
+    let house = House::with(config).await;
+    let mut router = Router::new(&house).await;
+    let mut client = house.connect(house.patient).await;
+    let id = client.send("chat.send", send(house.conversation, "one")).await;
+    let (hung, unanswered) = router.next().await;
+    let (again, delivery) = router.next().await;
+    assert_eq!(hung, again, "the same message under the same id");
+    let (_, acks) = acknowledge(again, 1);
+    router.answer(&delivery, Ok(ChatReply::Acks(acks.clone()))).await;
+    assert_eq!(client.answer(id).await["data"]["seq"], 1);
+    // It wakes up and answers, too late: nobody hears it.
+    router.answer(&unanswered, Ok(ChatReply::Acks(acks))).await;
+    assert_eq!(client.request("ping", json!({})).await["type"], "pong");
+    assert!(client.unexpected().is_empty(), "{:?}", client.unexpected());
+}
+
+#[tokio::test]
+async fn when_nobody_answers_the_client_is_told_in_the_end() {
+    let config = Config { ask_again_ms: 10, request_timeout_ms: 100, ..Config::default() };
+    let house = House::with(config).await;
+    let mut router = Router::new(&house).await;
+    let mut client = house.connect(house.patient).await;
+    let id = client.send("chat.send", send(house.conversation, "one")).await;
+    let _unanswered = [router.next().await, router.next().await, router.next().await];
+    assert_eq!(client.answer(id).await["data"]["code"], "unavailable");
 }
 
 #[tokio::test]

@@ -1,15 +1,20 @@
 //! Leases, watch lists and statuses.
 
 use housecall_platform::bus::Subscription;
-use housecall_protocol::client::PersonPresence;
+use housecall_protocol::client::{CallUpdate, PersonPresence, ServerFrame};
 use housecall_protocol::cluster::{
-    Answer, BeatKind, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest, PresenceSync,
-    subject,
+    Answer, BeatKind, PersonEvent, PresenceBeat, PresenceEvent, PresenceReply, PresenceRequest,
+    PresenceSync, subject,
 };
-use housecall_protocol::domain::PresenceStatus;
-use housecall_protocol::{NodeId, PersonId};
+use housecall_protocol::domain::{
+    CallMedia, CallParty, CallState, CallSubject, CallView, MediaState, PersonKind, PresenceStatus,
+    TimestampMs,
+};
+use housecall_protocol::{CallId, NodeId, PersonId};
+use housecall_signaling::Config;
 use serde_json::json;
 
+use crate::client::Client;
 use crate::house::House;
 
 async fn beat(beats: &mut Subscription, wanted: impl Fn(&BeatKind) -> bool) -> PresenceBeat {
@@ -120,4 +125,123 @@ async fn patients_watch_operators_only_and_lists_are_bounded() {
     let mut doctor = house.connect(house.doctor).await;
     let refusal = doctor.request("presence.watch", json!({"people": many})).await;
     assert_eq!(refusal["data"]["code"], "too_large");
+}
+
+/// Watches these people and is told that all are online.
+async fn watch(house: &House, watcher: &mut Client, watched: &[PersonId]) {
+    let mut requests = house.bus.subscribe(subject::PRESENCE_REQUEST).await.unwrap();
+    let id = watcher.send("presence.watch", json!({ "people": watched })).await;
+    let delivery = requests.next().await.unwrap();
+    let online: Vec<_> = watched.iter().map(|one| (*one, PresenceStatus::Online)).collect();
+    let answer: Answer<PresenceReply> = Ok(PresenceReply::People(people(&online)));
+    house.bus.reply(&delivery, &answer).await.unwrap();
+    assert_eq!(watcher.answer(id).await["type"], "ok");
+    watcher.event("presence").await;
+}
+
+#[tokio::test]
+async fn a_thousand_changes_reach_a_watcher_as_one_batch() {
+    let house = House::with(Config { max_watched_people: 1000, ..Config::default() }).await;
+    let watched: Vec<_> = (0..1000).map(|_| PersonId::generate()).collect();
+    let mut doctor = house.connect(house.doctor).await;
+    watch(&house, &mut doctor, &watched).await;
+    // Some of them change back and forth; what counts is how it ends.
+    for (number, status) in [PresenceStatus::Away, PresenceStatus::Busy].into_iter().enumerate() {
+        for some in watched.chunks(100) {
+            let some: Vec<_> = some.iter().skip(number).map(|one| (*one, status)).collect();
+            let event = PresenceEvent { people: people(&some) };
+            house.bus.publish(subject::PRESENCE_EVENT, &event).await.unwrap();
+        }
+    }
+    let mut frames = 0;
+    let mut told = std::collections::HashMap::new();
+    while told.values().filter(|status| *status == "busy").count() < 990 {
+        frames += 1;
+        for one in doctor.event("presence").await["people"].as_array().unwrap() {
+            told.insert(one["person"].as_str().unwrap().to_owned(), one["status"].clone());
+        }
+    }
+    assert_eq!(told.len(), 1000);
+    // One, unless the machine stopped between the first event and the last.
+    assert!(frames <= 3, "{frames} frames for two thousand changes");
+}
+
+#[tokio::test]
+async fn the_use_of_a_device_is_told_of_operators_and_not_too_often() {
+    let house = House::new().await;
+    let mut beats = house.bus.subscribe(subject::PRESENCE_BEAT).await.unwrap();
+    let mut patient = house.connect(house.patient).await;
+    assert_eq!(patient.request("presence.active", json!({})).await["type"], "ok");
+    let mut doctor = house.connect(house.doctor).await;
+    for _ in 0..5 {
+        assert_eq!(doctor.request("presence.active", json!({})).await["type"], "ok");
+    }
+    let set = json!({ "status": "away" });
+    assert_eq!(doctor.request("presence.set", set).await["type"], "ok");
+    let mut used = Vec::new();
+    loop {
+        let beat: PresenceBeat = beats.next().await.unwrap().parse().unwrap();
+        match beat.kind {
+            BeatKind::Active { person, .. } => used.push(person),
+            BeatKind::Status(_) => break,
+            _ => {}
+        }
+    }
+    assert!(used.len() <= 1, "{used:?}");
+    // Whoever starts later is told too.
+    let sync = PresenceSync { instance: NodeId::generate() };
+    house.bus.publish(subject::PRESENCE_SYNC, &sync).await.unwrap();
+    let full = beat(&mut beats, |kind| matches!(kind, BeatKind::Full(_))).await;
+    let BeatKind::Full(full) = full.kind else { unreachable!() };
+    let people: Vec<_> = full.active.iter().map(|(person, _)| *person).collect();
+    assert_eq!(people, [house.doctor.id]);
+}
+
+#[tokio::test]
+async fn who_talks_is_told_when_it_begins_and_ends() {
+    let house = House::new().await;
+    let mut beats = house.bus.subscribe(subject::PRESENCE_BEAT).await.unwrap();
+    let mut doctor = house.connect(house.doctor).await;
+    let _patient = house.connect(house.patient).await;
+    let call = CallId::generate();
+    for (state, expected) in [
+        (CallState::Ringing, None),
+        (CallState::Active, Some(true)),
+        (CallState::Ended, Some(false)),
+    ] {
+        let frame = ServerFrame::CallUpdated(CallUpdate { call: view(&house, call, state) });
+        for person in [house.patient.id, house.doctor.id] {
+            let event = PersonEvent::Frame(Box::new(frame.clone()));
+            house.bus.publish(&subject::person_event(person), &event).await.unwrap();
+        }
+        doctor.event("call.updated").await;
+        let Some(expected) = expected else { continue };
+        let told = |kind: &BeatKind| {
+            *kind == BeatKind::InCall { person: house.doctor.id, in_call: expected }
+        };
+        beat(&mut beats, told).await;
+    }
+}
+
+fn view(house: &House, id: CallId, state: CallState) -> CallView {
+    let party = |person, kind| CallParty {
+        person,
+        name: String::new(),
+        kind,
+        specialty: None,
+        media: MediaState::default(),
+        reconnecting: false,
+    };
+    CallView {
+        id,
+        conversation: house.conversation,
+        subject: CallSubject::Consultation(house.consultation),
+        media: CallMedia::Video,
+        state,
+        caller: party(house.doctor.id, PersonKind::Operator),
+        callee: party(house.patient.id, PersonKind::Patient),
+        created_at: TimestampMs(0),
+        accepted_at: None,
+        ended: None,
+    }
 }

@@ -39,3 +39,26 @@ export const pdf = () =>
       '3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\n' +
       'trailer<</Root 1 0 R>>\n%%EOF\n',
   );
+
+/** Stands for the coordinates in a photo's metadata. */
+export const SECRET = '55.7558N 37.6173E';
+
+/** A JPEG that a page draws, with EXIF: "turn me clockwise" and where it was taken. */
+export async function jpegWithSecrets(page, { width, height }) {
+  const drawn = Buffer.from(await page.evaluate(async (size) => {
+    const canvas = new OffscreenCanvas(size.width, size.height);
+    const context = canvas.getContext('2d');
+    context.fillStyle = '#c33';
+    context.fillRect(0, 0, size.width / 2, size.height);
+    const blob = await canvas.convertToBlob({ type: 'image/jpeg' });
+    return Array.from(new Uint8Array(await blob.arrayBuffer()));
+  }, { width, height }));
+  // TIFF, little endian: one entry, Orientation (0x0112, SHORT) = 6, and text behind it.
+  const tiff = Buffer.from([
+    0x49, 0x49, 0x2a, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0,
+  ]);
+  const contents = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiff, Buffer.from(SECRET)]);
+  const marker = Buffer.from([0xff, 0xe1, 0, 0]);
+  marker.writeUInt16BE(contents.length + 2, 2);
+  return Buffer.concat([drawn.subarray(0, 2), marker, contents, drawn.subarray(2)]);
+}

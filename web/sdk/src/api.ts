@@ -73,19 +73,25 @@ export class Api {
   updateOperator = (id: string, update: R.OperatorUpdate): Promise<R.Operator> =>
     body(this.client.PATCH('/api/v1/operators/{id}', { ...of(id), body: update }));
 
+  /** Sends the bytes, from where an earlier try ended; the file as the house keeps it. */
   async uploadFile(
     conversation: ConversationId,
     bytes: Blob,
     name: string,
     options: UploadOptions = {},
   ): Promise<FileView> {
-    const token = await this.session.token();
-    const url = `/api/v1/conversations/${conversation}/files?name=${encodeURIComponent(name)}`;
-    return upload(url, token, bytes, options);
+    const endpoint = `/api/v1/conversations/${conversation}/uploads`;
+    const id = await upload(bytes, { endpoint, name, token: () => this.session.token() }, options);
+    return this.file(id);
   }
+
+  file = (id: FileId): Promise<FileView> => body(this.client.GET('/api/v1/files/{id}/view', of(id)));
 
   fileBytes = (id: FileId, signal?: AbortSignal): Promise<Blob> =>
     body(this.client.GET('/api/v1/files/{id}', { ...of(id), parseAs: 'blob', ...(signal ? { signal } : {}) }));
+
+  thumbnailBytes = (id: FileId): Promise<Blob> =>
+    body(this.client.GET('/api/v1/files/{id}/thumbnail', { ...of(id), parseAs: 'blob' }));
 
   /** One retry with a fresh token: the present one may have been revoked or have aged in a sleeping tab. */
   private async send(request: Request): Promise<Response> {

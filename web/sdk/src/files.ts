@@ -4,6 +4,11 @@ import type { LocalStorage } from './chat/storage';
 import type { FileId, FileView } from './generated/realtime';
 
 const MAX_IDLE_BYTES = 64 * 1024 * 1024;
+/** Between two questions whether a file was checked by now. */
+const CHECK_INTERVAL_MS = 4_000;
+
+/** The bytes as they are kept, or a small picture of them. */
+export type FileForm = 'whole' | 'thumbnail';
 
 interface Entry {
   holders: number;
@@ -13,8 +18,11 @@ interface Entry {
   loading: Promise<string>;
 }
 
+/** What a form of a file is kept under; a whole file under its own id. */
+const keyOf = (id: FileId, form: FileForm): string => (form === 'whole' ? id : `${id}/${form}`);
+
 export class Files {
-  private readonly entries = new Map<FileId, Entry>();
+  private readonly entries = new Map<string, Entry>();
   private clock = 0;
 
   constructor(
@@ -23,31 +31,50 @@ export class Files {
   ) {}
 
   /** An object URL; release it when it is not shown any more. */
-  async acquire(id: FileId): Promise<string> {
-    const entry = this.entries.get(id) ?? this.insert(id, () => this.load(id));
+  async acquire(id: FileId, form: FileForm = 'whole'): Promise<string> {
+    const key = keyOf(id, form);
+    const entry = this.entries.get(key) ?? this.insert(key, () => this.load(id, form));
     entry.holders += 1;
     entry.usedAt = ++this.clock;
     try {
       return await entry.loading;
     } catch (error) {
       // The next one tries again.
-      if (this.entries.get(id) === entry) this.entries.delete(id);
+      if (this.entries.get(key) === entry) this.entries.delete(key);
       throw error;
     }
   }
 
-  release(id: FileId): void {
-    const entry = this.entries.get(id);
+  release(id: FileId, form: FileForm = 'whole'): void {
+    const entry = this.entries.get(keyOf(id, form));
     if (!entry || entry.holders === 0) return;
     entry.holders -= 1;
     this.evict();
   }
 
   /** Bytes this client has just uploaded need no download. */
-  adopt(id: FileId, bytes: Blob): void {
-    if (this.entries.has(id)) return;
-    this.insert(id, () => Promise.resolve(bytes));
-    void this.storage()?.putFile(id, bytes);
+  adopt(file: FileView, bytes: Blob): void {
+    // A picture lost its metadata and may have been turned: what is kept is not what was sent.
+    if (this.entries.has(file.id) || file.media_type.startsWith('image/')) return;
+    this.insert(file.id, () => Promise.resolve(bytes));
+    void this.storage()?.putFile(file.id, bytes);
+  }
+
+  /** Tells what becomes of a file that is being checked; the function ends the watch. */
+  watch(file: FileView, changed: (file: FileView) => void): () => void {
+    let timer: ReturnType<typeof setTimeout>;
+    let ended = false;
+    const ask = async () => {
+      const now = await this.api.file(file.id).catch(() => file);
+      if (ended) return;
+      if (now.state !== 'checking') return changed(now);
+      timer = setTimeout(() => void ask(), CHECK_INTERVAL_MS);
+    };
+    if (file.state === 'checking') void ask();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+    };
   }
 
   /** Saves the file under its name. */
@@ -72,22 +99,23 @@ export class Files {
     this.entries.clear();
   }
 
-  private insert(id: FileId, load: () => Promise<Blob>): Entry {
+  private insert(key: string, load: () => Promise<Blob>): Entry {
     const entry: Entry = { holders: 0, usedAt: ++this.clock, bytes: 0, url: null, loading: Promise.resolve('') };
     entry.loading = load().then((blob) => {
       entry.url = URL.createObjectURL(blob);
       entry.bytes = blob.size;
       return entry.url;
     });
-    this.entries.set(id, entry);
+    this.entries.set(key, entry);
     return entry;
   }
 
-  private async load(id: FileId): Promise<Blob> {
-    const kept = await this.storage()?.file(id);
+  private async load(id: FileId, form: FileForm): Promise<Blob> {
+    const key = keyOf(id, form);
+    const kept = await this.storage()?.file(key);
     if (kept) return kept;
-    const blob = await this.api.fileBytes(id);
-    void this.storage()?.putFile(id, blob);
+    const blob = await (form === 'whole' ? this.api.fileBytes(id) : this.api.thumbnailBytes(id));
+    void this.storage()?.putFile(key, blob);
     return blob;
   }
 
@@ -96,10 +124,10 @@ export class Files {
     const idle = [...this.entries].filter(([, entry]) => entry.holders === 0 && entry.url !== null);
     let bytes = idle.reduce((sum, [, entry]) => sum + entry.bytes, 0);
     idle.sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    for (const [id, entry] of idle) {
+    for (const [key, entry] of idle) {
       if (bytes <= MAX_IDLE_BYTES) return;
       if (entry.url) URL.revokeObjectURL(entry.url);
-      this.entries.delete(id);
+      this.entries.delete(key);
       bytes -= entry.bytes;
     }
   }

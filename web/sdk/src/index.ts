@@ -11,7 +11,7 @@ export { Calls } from './call/calls';
 export { Chat } from './chat/chat';
 export { Conversation } from './chat/conversation';
 export { timeline, type TimelineRow } from './chat/timeline';
-export { Files } from './files';
+export { Files, type FileForm } from './files';
 export { avatarColor, formatClock, formatPhone, initials } from './format';
 export { createHousecall, type Housecall, type HousecallOptions } from './housecall';
 export { uuidv7 } from './ids';

@@ -22,6 +22,8 @@ export const CLOSE = {
 
 const HELLO_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** No server has a reason to keep a client away for longer. */
+const MAX_ASKED_DELAY_MS = 60_000;
 /** After waking up, a healthy connection answers well within this. */
 const PROBE_TIMEOUT_MS = 4_000;
 
@@ -172,7 +174,7 @@ export class Realtime extends Store<RealtimeState> {
       if (socket === this.socket) this.handleText(String(event.data));
     };
     socket.onclose = (event) => {
-      if (socket === this.socket) this.handleClose(event.code);
+      if (socket === this.socket) this.handleClose(event.code, event.reason);
     };
   }
 
@@ -216,9 +218,14 @@ export class Realtime extends Store<RealtimeState> {
     }
   }
 
-  private handleClose(code: number): void {
+  private handleClose(code: number, reason = ''): void {
     this.close();
     if (!this.wanted) return;
+    const asked = askedDelayMs(reason);
+    if (asked !== null) {
+      this.retry(asked);
+      return;
+    }
     switch (code) {
       case CLOSE.UNAUTHENTICATED:
         this.session.invalidate();
@@ -304,6 +311,12 @@ export class Realtime extends Store<RealtimeState> {
       pending.reject(new RealtimeError('disconnected', 'the connection closed'));
     }
   }
+}
+
+/** How long the server asks to stay away, from `... retry_ms=1500`; it has spread its clients over the time itself. */
+function askedDelayMs(reason: string): number | null {
+  const ms = /\bretry_ms=(\d{1,9})$/.exec(reason)?.[1];
+  return ms === undefined ? null : Math.min(Math.max(Number(ms), 50), MAX_ASKED_DELAY_MS);
 }
 
 /** Closing a socket that still connects makes browsers print an error, so that one is closed when it opens. */

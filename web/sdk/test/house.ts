@@ -123,7 +123,7 @@ export class Socket {
   static house: House;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: ((event: { code: number }) => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
   readyState = Socket.CONNECTING;
 
   constructor(readonly url: string) {
@@ -148,10 +148,10 @@ export class Socket {
   }
 
   /** The connection breaks, or the server closes it. */
-  lose(code = 1006): void {
+  lose(code = 1006, reason = ''): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
-    this.onclose?.({ code });
+    this.onclose?.({ code, reason });
   }
 
   event(type: string, data: unknown): void {

@@ -54,6 +54,21 @@ describe('Realtime', () => {
     expect(house.sockets).toHaveLength(1);
   });
 
+  it.each([
+    [CLOSE.DRAINING, 'draining retry_ms=7300', 7_300],
+    [1013, 'overloaded retry_ms=12000', 12_000],
+    [CLOSE.DRAINING, 'draining retry_ms=999999999', 60_000],
+    [CLOSE.DRAINING, 'draining retry_ms=soon', 50],
+  ])('stays away for as long as the server asks: %i %s', async (code, reason, delayMs) => {
+    const { realtime } = await connect(house);
+    await until(realtime, () => realtime.online);
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1_000_000);
+    house.socket.lose(code, reason);
+    clock.mockRestore();
+    expect(realtime.getSnapshot()).toMatchObject({ status: 'waiting', retryAt: 1_000_000 + delayMs });
+    realtime.stop();
+  });
+
   it('signs out when the session was ended', async () => {
     const { realtime, session } = await connect(house);
     await until(realtime, () => realtime.online);

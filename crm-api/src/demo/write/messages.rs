@@ -1,13 +1,14 @@
 //! Messages of the demo: appended as any other, then moved into the past.
 
-use housecall_protocol::domain::SystemEvent;
+use housecall_protocol::domain::{FileState, FileView, SystemEvent};
 use housecall_protocol::{ConsultationId, ConversationId, FileId, PersonId};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{DemoError, Result, Scene, Writer};
-use crate::Config;
 use crate::storage;
+use crate::storage::files::FileRow;
 
 impl Writer<'_> {
     pub(super) async fn say(
@@ -82,11 +83,21 @@ impl Writer<'_> {
         text: &'static str,
     ) -> Result<FileId> {
         let id = FileId::generate();
-        let types = Config::default().file_types;
-        let body = axum::body::Body::from(text);
-        let received =
-            self.files.receive(id, body, 1024 * 1024, &types).await.map_err(|_| DemoError::File)?;
-        let row = received.into_row(id, scene.conversation, name.to_owned());
+        self.files.put_file(id, text.as_bytes().into()).await.map_err(|_| DemoError::File)?;
+        let row = FileRow {
+            view: FileView {
+                id,
+                name: name.to_owned(),
+                media_type: "text/plain".to_owned(),
+                size_bytes: i64::try_from(text.len()).map_err(|_| DemoError::File)?,
+                width: None,
+                height: None,
+                state: FileState::Ready,
+                has_thumbnail: false,
+            },
+            conversation: scene.conversation,
+            sha256: Sha256::digest(text).to_vec(),
+        };
         storage::files::insert(self.transaction, &row, scene.patient).await?;
         self.transaction
             .execute("UPDATE crm.files SET created_at = $2 WHERE id = $1", &[&id.0, &scene.clock])

@@ -1,10 +1,15 @@
 //! What people see, one story each.
 
+use std::time::Duration;
+
 use housecall_protocol::cluster::{BeatKind, FullBeat};
 use housecall_protocol::domain::PresenceStatus::{self, Away, Busy, Offline, Online};
 
 use super::super::{Core, Output, Rules};
 use super::{RULES, at, beat, chose_at, full, joined, left, news, part, person, wall};
+
+/// Longer than a story.
+const LONG: Duration = Duration::from_secs(10_000);
 
 fn statuses(core: &mut Core, second: u64) -> Vec<PresenceStatus> {
     news(core, second).into_iter().map(|person| person.status).collect()
@@ -147,7 +152,16 @@ fn a_full_beat_tells_what_was_chosen_and_the_later_word_counts() {
     let mut core = Core::new(RULES);
     let with = |chosen| {
         let connections = vec![(super::connection(1), person(2), super::kind(2))];
-        BeatKind::Full(FullBeat { round: 1, part: 0, parts: 1, connections, chosen })
+        let (active, in_call) = (Vec::new(), Vec::new());
+        BeatKind::Full(FullBeat {
+            round: 1,
+            part: 0,
+            parts: 1,
+            connections,
+            chosen,
+            active,
+            in_call,
+        })
     };
     core.handle(at(5), beat(1, with(vec![chose_at(2, Away, 3)])));
     assert_eq!(statuses(&mut core, 5), [Away], "never online in between");
@@ -218,4 +232,100 @@ fn only_so_many_offline_people_are_remembered_and_each_was_told() {
     assert_eq!(core.people.len(), 2);
     assert_eq!(core.presence(person(1)).last_seen, None);
     assert_eq!(core.presence(person(9)).last_seen, Some(wall(4)));
+}
+
+fn used(p: u8, second: u64) -> BeatKind {
+    BeatKind::Active { person: person(p), at: wall(second) }
+}
+
+#[test]
+fn idle_hands_are_away_until_they_move() {
+    let rules = Rules { away_after: Some(Duration::from_secs(30)), lease: LONG, ..RULES };
+    let mut core = Core::new(rules);
+    core.handle(at(0), beat(1, joined(1, 2)));
+    core.handle(at(0), beat(1, joined(2, 1)));
+    assert_eq!(statuses(&mut core, 0), [Online, Online]);
+    core.handle(at(20), beat(1, used(2, 20)));
+    assert_eq!(statuses(&mut core, 49), []);
+    assert_eq!(statuses(&mut core, 50), [Away], "the operator, not the patient");
+    // Word of a use long past is no use.
+    core.handle(at(60), beat(1, used(2, 25)));
+    assert_eq!(statuses(&mut core, 60), []);
+    core.handle(at(70), beat(1, used(2, 69)));
+    assert_eq!(statuses(&mut core, 70), [Online]);
+    // What was chosen stands; what was chosen online does not.
+    core.handle(at(71), beat(1, chose(2, Busy)));
+    assert_eq!(statuses(&mut core, 200), [Busy]);
+    core.handle(at(201), beat(1, chose(2, Online)));
+    assert_eq!(statuses(&mut core, 201), [Away]);
+    core.handle(at(202), beat(1, used(2, 202)));
+    assert_eq!(statuses(&mut core, 202), [Online]);
+}
+
+#[test]
+fn an_operator_in_a_call_is_busy() {
+    let rules = Rules { away_after: Some(Duration::from_secs(30)), lease: LONG, ..RULES };
+    let mut core = Core::new(rules);
+    core.handle(at(0), beat(1, joined(1, 2)));
+    let call = |in_call| BeatKind::InCall { person: person(2), in_call };
+    core.handle(at(1), beat(1, call(true)));
+    assert_eq!(statuses(&mut core, 1), [Busy]);
+    core.handle(at(2), beat(1, chose(2, Away)));
+    assert_eq!(statuses(&mut core, 100), [], "a call says more");
+    core.handle(at(100), beat(1, chose(2, Offline)));
+    assert_eq!(statuses(&mut core, 100), [Offline], "except to who hides");
+    core.handle(at(101), beat(1, chose(2, Online)));
+    assert_eq!(statuses(&mut core, 101), [Busy]);
+    // The word of its end was lost: the next full beat tells.
+    core.handle(at(102), beat(1, used(2, 102)));
+    core.handle(at(103), beat(1, full(&[(1, 2)])));
+    assert_eq!(statuses(&mut core, 103), [Online]);
+}
+
+/// Two gateways; the second is silent for `silent` seconds, comes back with all its
+/// people, and again. Returns how many changes watchers are told meanwhile.
+fn flapping(people: u8, silent: u64, times: u64) -> usize {
+    let mut core = Core::new(RULES);
+    let list: Vec<_> = (1..=people).map(|n| (n, n)).collect();
+    core.handle(at(0), beat(1, full(&[(200, 201)])));
+    core.handle(at(0), beat(2, full(&list)));
+    news(&mut core, 0);
+    let mut told = 0;
+    for flap in 0..times {
+        let start = flap * (silent + 3);
+        for second in start + 1..=start + silent {
+            core.handle(at(second), beat(1, full(&[(200, 201)])));
+            core.handle(at(second), beat(1, BeatKind::Alive));
+            told += news(&mut core, second).len();
+        }
+        core.handle(at(start + silent + 1), beat(2, full(&list)));
+        core.handle(at(start + silent + 2), beat(2, BeatKind::Alive));
+        told += news(&mut core, start + silent + 2).len();
+    }
+    told
+}
+
+#[test]
+fn a_flapping_gateway_causes_no_storm() {
+    assert_eq!(flapping(100, RULES.silence.as_secs() + 5, 20), 0, "back within the grace");
+    // Out of reach for longer than that each time: said once or twice, then not again.
+    let told = flapping(100, RULES.silence.as_secs() + 20, 20);
+    assert!(told <= 400, "{told} changes of a hundred people in twenty flaps");
+}
+
+#[test]
+fn a_dead_gateway_is_news_within_silence_and_grace() {
+    let mut core = Core::new(RULES);
+    core.handle(at(0), beat(1, joined(1, 1)));
+    core.handle(at(0), beat(2, full(&[(2, 3), (3, 5)])));
+    news(&mut core, 0);
+    let mut gone_at = None;
+    for second in 1..60 {
+        core.handle(at(second), beat(1, BeatKind::Alive));
+        if news(&mut core, second).len() == 2 {
+            gone_at = Some(second);
+            break;
+        }
+    }
+    assert_eq!(gone_at, Some((RULES.silence + RULES.grace).as_secs()));
 }

@@ -1,4 +1,4 @@
-import type { ChatItem, Conversation } from '@housecall/sdk';
+import type { FileView, ChatItem, Conversation } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
 import { refusalText } from '../api/problems';
@@ -9,6 +9,9 @@ import { FileBody, PendingFileBody } from './FileBody';
 import { Ticks } from './Ticks';
 
 import './bubble.css';
+
+/** One whose bytes can be had: only such a bubble is all picture. */
+const isPicture = (file: FileView) => file.state === 'ready' && file.media_type.startsWith('image/');
 
 type Props = {
   item: ChatItem;
@@ -60,7 +63,7 @@ export function Bubble({ item, first, last, view, conversation }: Props) {
   const { i18n } = useTranslation();
   const staff = item.senderKind === 'operator' || item.own;
   const side = item.body.kind === 'note' ? 'is-note' : staff ? 'is-staff' : 'is-patient';
-  const picture = item.body.kind === 'file' && item.body.file.media_type.startsWith('image/') && !item.body.caption;
+  const picture = item.body.kind === 'file' && isPicture(item.body.file) && !item.body.caption;
   return (
     <div
       className={`hc-bubble-row ${side}${first ? ' is-first' : ''}${last ? ' is-last' : ''}`}

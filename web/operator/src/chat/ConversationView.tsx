@@ -25,7 +25,7 @@ type Props = {
 function imagesOf(items: readonly { body: { kind: string } }[]): FileView[] {
   return items.flatMap(({ body }) => {
     const { kind, file } = body as { kind: string; file?: FileView };
-    return kind === 'file' && file?.media_type.startsWith('image/') ? [file] : [];
+    return kind === 'file' && file?.media_type.startsWith('image/') && file.state !== 'refused' ? [file] : [];
   });
 }
 

@@ -7,6 +7,7 @@ import { fileSize } from '../format/text';
 import { Icon } from '../ui/Icon';
 import { iconDownload, iconFile, iconImage } from '../ui/icons';
 import { fittedSize } from './fittedSize';
+import { useCheckedFile } from './useCheckedFile';
 import { useFileUrl } from './useFileUrl';
 
 import './file-body.css';
@@ -39,7 +40,7 @@ export function FileLine({ file }: { file: FileView }) {
 
 function Picture({ file, view }: { file: FileView; view: (id: string) => void }) {
   const { t } = useTranslation();
-  const { url, failed } = useFileUrl(file.id);
+  const { url, failed } = useFileUrl(file.id, file.has_thumbnail ? 'thumbnail' : 'whole');
   const size = fittedSize(file.width, file.height);
   return (
     <button
@@ -54,11 +55,27 @@ function Picture({ file, view }: { file: FileView; view: (id: string) => void })
 
 type Props = { file: FileView; caption: string; view: (id: string) => void };
 
+/** Nobody gets its bytes: not yet, or never. */
+function HeldFile({ file }: { file: FileView }) {
+  const { t } = useTranslation();
+  return (
+    <span className="hc-file is-held" data-testid="held-file">
+      <span className="hc-file-mark"><Icon icon={iconFile} size={22} /></span>
+      <span className="hc-file-words" role="status">
+        <strong>{file.name}</strong>
+        <small>{t(file.state === 'checking' ? 'chat.fileChecking' : 'chat.fileRefused')}</small>
+      </span>
+    </span>
+  );
+}
+
 /** A picture opens full screen, anything else is saved; both show what they are. */
-export function FileBody({ file, caption, view }: Props) {
+export function FileBody({ file: sent, caption, view }: Props) {
+  const file = useCheckedFile(sent);
+  const served = file.media_type.startsWith('image/') ? <Picture file={file} view={view} /> : <FileLine file={file} />;
   return (
     <>
-      {file.media_type.startsWith('image/') ? <Picture file={file} view={view} /> : <FileLine file={file} />}
+      {file.state === 'ready' ? served : <HeldFile file={file} />}
       {caption && <p className="hc-words">{caption}</p>}
     </>
   );

@@ -1,3 +1,4 @@
+import type { FileForm } from '@housecall/sdk';
 import { useEffect, useState } from 'react';
 
 import { useHouse } from '../api/house';
@@ -5,16 +6,16 @@ import { useHouse } from '../api/house';
 type Loaded = { id: string; url?: string; failed?: true };
 
 /** An object URL of a file, fetched with the token; released with the component. */
-export function useFileUrl(id: string | undefined): { url: string | undefined; failed: boolean } {
+export function useFileUrl(id: string | undefined, form: FileForm = 'whole'): { url: string | undefined; failed: boolean } {
   const { files } = useHouse();
   const [loaded, setLoaded] = useState<Loaded>();
   useEffect(() => {
     if (id === undefined) return undefined;
     let gone = false;
     let held = false;
-    files.acquire(id).then(
+    files.acquire(id, form).then(
       (url) => {
-        if (gone) files.release(id);
+        if (gone) files.release(id, form);
         else {
           held = true;
           setLoaded({ id, url });
@@ -26,9 +27,9 @@ export function useFileUrl(id: string | undefined): { url: string | undefined; f
     );
     return () => {
       gone = true;
-      if (held) files.release(id);
+      if (held) files.release(id, form);
     };
-  }, [files, id]);
+  }, [files, id, form]);
   const current = loaded?.id === id ? loaded : undefined;
   return { url: current?.url, failed: current?.failed ?? false };
 }

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { housecall } from '../app/client';
 import { fileSize } from '../app/format';
 import { ImageViewer } from './ImageViewer';
+import { useCheckedFile } from './useCheckedFile';
 import { useFileUrl } from './useFileUrl';
 
 type FileBody = Extract<MessageBody, { kind: 'file' }>;
@@ -14,7 +15,21 @@ type FileBody = Extract<MessageBody, { kind: 'file' }>;
 /** A photo as a picture, anything else as a card with its type and size. */
 export function Attachment({ body, own }: { body: FileBody | PendingFile; own: boolean }) {
   if (body.kind === 'pending_file') return <Pending body={body} />;
-  return body.file.media_type.startsWith('image/') ? <Photo file={body.file} /> : <Document file={body.file} own={own} />;
+  return <Stored file={body.file} own={own} />;
+}
+
+function Stored({ file: sent, own }: { file: FileView; own: boolean }) {
+  const { t } = useTranslation();
+  const file = useCheckedFile(sent);
+  if (file.state !== 'ready') {
+    const detail = t(file.state === 'checking' ? 'file.checking' : 'file.refused');
+    return (
+      <div className="document" role="status" data-testid="held-file">
+        <Card name={file.name} detail={detail} />
+      </div>
+    );
+  }
+  return file.media_type.startsWith('image/') ? <Photo file={file} /> : <Document file={file} own={own} />;
 }
 
 function Pending({ body }: { body: PendingFile }) {
@@ -36,7 +51,7 @@ function Pending({ body }: { body: PendingFile }) {
 
 function Photo({ file }: { file: FileView }) {
   const { t } = useTranslation();
-  const { url, failed, retry } = useFileUrl(file.id);
+  const { url, failed, retry } = useFileUrl(file.id, file.has_thumbnail ? 'thumbnail' : 'whole');
   const [open, setOpen] = useState(false);
   const ratio = file.width && file.height ? file.width / file.height : 4 / 3;
   if (failed) {
@@ -59,7 +74,7 @@ function Photo({ file }: { file: FileView }) {
       >
         {url && <img className="photo" src={url} alt={file.name} />}
       </button>
-      {open && url && <ImageViewer url={url} file={file} onClose={() => setOpen(false)} />}
+      {open && url && <ImageViewer preview={url} file={file} onClose={() => setOpen(false)} />}
     </>
   );
 }

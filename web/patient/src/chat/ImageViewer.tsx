@@ -4,10 +4,14 @@ import { closeOutline, downloadOutline } from 'ionicons/icons';
 import { useTranslation } from 'react-i18next';
 
 import { housecall } from '../app/client';
+import { useFileUrl } from './useFileUrl';
 
-/** A photo over the whole screen. */
-export function ImageViewer({ url, file, onClose }: { url: string; file: FileView; onClose: () => void }) {
+type Props = { preview: string; file: FileView; onClose: () => void };
+
+/** A photo over the whole screen; the small one until the whole one is there. */
+export function ImageViewer({ preview, file, onClose }: Props) {
   const { t } = useTranslation();
+  const { url } = useFileUrl(file.id);
   return (
     <IonModal isOpen onDidDismiss={onClose} className="viewer" aria-label={file.name}>
       <div className="viewer-body" data-testid="image-viewer">
@@ -25,7 +29,7 @@ export function ImageViewer({ url, file, onClose }: { url: string; file: FileVie
             <IonIcon icon={downloadOutline} aria-hidden="true" />
           </button>
         </div>
-        <img src={url} alt={file.name} />
+        <img src={url ?? preview} alt={file.name} />
       </div>
     </IonModal>
   );

@@ -1,9 +1,13 @@
+import type { FileForm } from '@housecall/sdk';
 import { useCallback, useEffect, useState } from 'react';
 
 import { housecall, useRealtime } from '../app/client';
 
 /** An object URL of that file while this is shown; tried again when the connection returns. */
-export function useFileUrl(id: string): { url: string | null; failed: boolean; retry: () => void } {
+export function useFileUrl(
+  id: string,
+  form: FileForm = 'whole',
+): { url: string | null; failed: boolean; retry: () => void } {
   const [attempt, setAttempt] = useState(0);
   const [url, setUrl] = useState<string | null>(null);
   const [failed, setFailed] = useState(false);
@@ -18,11 +22,11 @@ export function useFileUrl(id: string): { url: string | null; failed: boolean; r
     let current = true;
     let held = false;
     setFailed(false);
-    housecall.files.acquire(id).then(
+    housecall.files.acquire(id, form).then(
       (found) => {
         held = true;
         if (current) setUrl(found);
-        else housecall.files.release(id);
+        else housecall.files.release(id, form);
       },
       () => {
         if (current) setFailed(true);
@@ -30,9 +34,9 @@ export function useFileUrl(id: string): { url: string | null; failed: boolean; r
     );
     return () => {
       current = false;
-      if (held) housecall.files.release(id);
+      if (held) housecall.files.release(id, form);
     };
-  }, [id, attempt]);
+  }, [id, form, attempt]);
 
   return { url, failed, retry: useCallback(() => setAttempt((count) => count + 1), []) };
 }

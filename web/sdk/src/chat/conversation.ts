@@ -68,7 +68,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.outbox = new Outbox(id, realtime, deps.api, deps.storage, {
       changed: () => this.publish(),
       acknowledged: (entry, ack) => this.acknowledge(entry, ack),
-      uploaded: (file, bytes) => deps.files.adopt(file.id, bytes),
+      uploaded: (file, bytes) => deps.files.adopt(file, bytes),
     });
   }
 

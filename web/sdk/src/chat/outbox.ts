@@ -62,7 +62,7 @@ export class Outbox {
   }
 
   addFile(file: Blob, name: string, caption: string): void {
-    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, uploaded: null } as const;
+    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, uploaded: null, upload: null } as const;
     this.add(body, file);
   }
 
@@ -208,6 +208,12 @@ export class Outbox {
     this.upload = new AbortController();
     const file = await this.api.uploadFile(this.conversation, bytes, body.name, {
       signal: this.upload.signal,
+      address: body.upload ?? undefined,
+      // Kept, so that a restarted app goes on where this one ended.
+      onAddress: (address) => {
+        entry.record = { ...entry.record, body: { ...body, upload: address } };
+        void this.storage.putOutbox(entry.record);
+      },
       onProgress: (share) => {
         entry.progress = share;
         this.events.changed();

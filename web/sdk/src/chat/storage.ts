@@ -19,7 +19,16 @@ import type {
 export type OutboxBody =
   | { kind: 'text'; text: string }
   | { kind: 'note'; text: string }
-  | { kind: 'file'; name: string; mediaType: string; sizeBytes: number; caption: string; uploaded: FileView | null };
+  | {
+      kind: 'file';
+      name: string;
+      mediaType: string;
+      sizeBytes: number;
+      caption: string;
+      /** The address of an upload that began and did not end. */
+      upload: string | null;
+      uploaded: FileView | null;
+    };
 
 export interface OutboxRecord {
   id: ClientMessageId;

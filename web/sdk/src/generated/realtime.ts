@@ -322,6 +322,11 @@ message: string, retry_after_ms: number | null, };
 export type FileId = string;
 
 /**
+ * Whether a file's bytes can be had.
+ */
+export type FileState = "ready" | "checking" | "refused";
+
+/**
  * A file as a message shows it. The bytes are at `/api/v1/files/{id}`.
  */
 export type FileView = { id: FileId, name: string, 
@@ -332,7 +337,11 @@ media_type: string, size_bytes: number,
 /**
  * Pixels, for images.
  */
-width: number | null, height: number | null, };
+width: number | null, height: number | null, state: FileState, 
+/**
+ * A small JPEG can be had at `/api/v1/files/{id}/thumbnail`.
+ */
+has_thumbnail: boolean, };
 
 export type Hello = { 
 /**

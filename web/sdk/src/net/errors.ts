@@ -2,6 +2,8 @@
 import type { Problem } from '../rest-types';
 import type { RealtimeErrorCode } from '../types';
 
+const TEMPORARY: ReadonlySet<number> = new Set([0, 401, 408, 423, 429]);
+
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
@@ -21,7 +23,8 @@ export class ApiError extends Error {
 
   /** Trying the same again later can help. */
   get temporary(): boolean {
-    return this.status === 0 || this.status === 401 || this.status === 408 || this.status === 429 || this.status >= 500;
+    if (this.kind === 'upload-quota') return false;
+    return TEMPORARY.has(this.status) || this.status >= 500 || this.kind === 'too-many-uploads';
   }
 
   static async from(response: Response): Promise<ApiError> {
