@@ -233,7 +233,7 @@ fn view(house: &House, id: CallId, state: CallState) -> CallView {
         media: MediaState::default(),
         reconnecting: false,
         role: ParticipantRole::Member,
-        allowed: MediaState::all(),
+        allowed: MediaState { microphone: true, camera: true, screen: true },
     };
     CallView {
         id,
