@@ -27,8 +27,7 @@ impl Gateway {
         // A guest's last update is of a call that goes on without them.
         let takes_part = is_in(call, person);
         self.registry.note_call(person, call.id, takes_part && call.state != CallState::Ended);
-        let in_call =
-            takes_part && matches!(call.state, CallState::Connecting | CallState::Active);
+        let in_call = takes_part && matches!(call.state, CallState::Connecting | CallState::Active);
         self.note_talking(person, in_call);
     }
 

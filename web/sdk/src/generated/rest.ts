@@ -414,10 +414,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Uploads a file into a conversation; a chat message then carries it by id. */
+        /**
+         * Uploads a file into a conversation in one request; a chat message then carries it
+         *     by id. One that may be interrupted is better begun with `createUpload`.
+         */
         post: operations["uploadFile"];
         delete?: never;
         options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversations/{id}/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins an upload. The file's id is the last element of `Location`. */
+        post: operations["createUpload"];
+        delete?: never;
+        /** What this server speaks. */
+        options: operations["uploadOptions"];
         head?: never;
         patch?: never;
         trace?: never;
@@ -431,6 +452,40 @@ export interface paths {
         };
         /** The bytes of a file. */
         get: operations["downloadFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small JPEG of a picture, the longest side at most 640 pixels. */
+        get: operations["downloadThumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{id}/view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file's record: whether it is still being checked, above all. */
+        get: operations["readFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -629,6 +684,28 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far an upload has come, and the file when it is whole. `HEAD` answers with
+         *     the same headers.
+         */
+        get: operations["readUpload"];
+        put?: never;
+        post?: never;
+        /** Gives an upload up. */
+        delete: operations["endUpload"];
+        options?: never;
+        head?: never;
+        /** Adds bytes at `Upload-Offset`. With the last ones the file is made. */
+        patch: operations["appendUpload"];
         trace?: never;
     };
 }
@@ -896,8 +973,15 @@ export interface components {
          * @description An uploaded file.
          */
         FileId: string;
+        /**
+         * @description Whether a file's bytes can be had.
+         * @enum {string}
+         */
+        FileState: "ready" | "checking" | "refused";
         /** @description A file as a message shows it. The bytes are at `/api/v1/files/{id}`. */
         FileView: {
+            /** @description A small JPEG can be had at `/api/v1/files/{id}/thumbnail`. */
+            has_thumbnail: boolean;
             /** Format: int32 */
             height: number | null;
             id: components["schemas"]["FileId"];
@@ -906,6 +990,7 @@ export interface components {
             name: string;
             /** Format: int64 */
             size_bytes: number;
+            state: components["schemas"]["FileState"];
             /**
              * Format: int32
              * @description Pixels, for images.
@@ -1261,6 +1346,16 @@ export interface components {
         };
         /** @enum {string} */
         TrackSource: "microphone" | "camera" | "screen";
+        /** @description An upload in parts, as it stands. */
+        UploadView: {
+            file: components["schemas"]["FileView"] | null;
+            /** @description The file's id once it is whole. */
+            id: components["schemas"]["FileId"];
+            /** Format: int64 */
+            length_bytes: number;
+            /** Format: int64 */
+            offset_bytes: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2095,6 +2190,62 @@ export interface operations {
             };
         };
     };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                /** @description Bytes of the whole file */
+                "Upload-Length": number;
+                /** @description `name` and `sha256` (of the whole file), values in Base64 */
+                "Upload-Metadata"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Location, Upload-Offset, Upload-Expires */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tus-Version, Tus-Extension, Tus-Max-Size */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     downloadFile: {
         parameters: {
             query?: {
@@ -2125,6 +2276,67 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadThumbnail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A JPEG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileView"];
                 };
             };
             /** @description Refused: problem details */
@@ -2514,6 +2726,102 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TestStream"];
                 };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadView"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    appendUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                /** @description Where the bytes belong */
+                "Upload-Offset": number;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Upload-Offset, Upload-Expires */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused: problem details */
             default: {
