@@ -64,6 +64,8 @@ export type CallMedia = "audio" | "video";
 
 export type CallMediaChange = { call: CallId, state: MediaState, };
 
+export type CallMoved = { call: CallId, };
+
 export type CallMute = { call: CallId, person: PersonId, 
 /**
  * All that they may send from now on.
@@ -484,7 +486,7 @@ export type SendBody = { "kind": "text", text: string, } | { "kind": "file", fil
 /**
  * What the server sends.
  */
-export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality } | { "type": "call.layers", "data": CallLayers } | { "type": "call.speakers", "data": CallSpeakers } | { "type": "call.data", "data": CallDataView } | { "type": "call.trouble", "data": CallTrouble };
+export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality } | { "type": "call.layers", "data": CallLayers } | { "type": "call.speakers", "data": CallSpeakers } | { "type": "call.moved", "data": CallMoved } | { "type": "call.data", "data": CallDataView } | { "type": "call.trouble", "data": CallTrouble };
 
 /**
  * A signed-in device: one family of refresh tokens.
