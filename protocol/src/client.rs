@@ -167,6 +167,8 @@ pub enum ServerFrame {
     /// Who speaks, on each change; nobody when it is empty. Loudest first.
     #[serde(rename = "call.speakers")]
     CallSpeakers(CallSpeakers),
+    #[serde(rename = "call.moved")]
+    CallMoved(CallMoved),
     #[serde(rename = "call.data")]
     CallData(CallDataView),
     /// A track that should flow does not, or (with `over`) flows again.
@@ -447,6 +449,7 @@ payloads! {
         /// Of `q`, `h`, `f`; empty: nobody watches.
         pub rids: Vec<String>,
     }
+    pub struct CallMoved { pub call: CallId }
     pub struct CallSpeakers { pub call: CallId, pub speakers: Vec<Speaker> }
     pub struct CallDataView {
         pub call: CallId,

@@ -51,9 +51,14 @@ pub mod subject {
     pub fn sfu_request(node: NodeId) -> String {
         format!("sfu.request.{node}")
     }
-    /// Events of one room: [`super::SfuEvent`].
-    pub fn sfu_event(room: CallId) -> String {
-        format!("sfu.event.{room}")
+    /// Asks one relay node which rooms it does not have: [`super::SfuCheck`].
+    pub fn sfu_check(node: NodeId) -> String {
+        format!("sfu.check.{node}")
+    }
+    /// Events of one room at one relay: [`super::SfuEvent`]. A room that moves is at two
+    /// for a while.
+    pub fn sfu_event(node: NodeId, room: CallId) -> String {
+        format!("sfu.event.{node}.{room}")
     }
 
     /// Leases of a gateway's connections: [`super::PresenceBeat`].
@@ -299,6 +304,19 @@ pub enum SfuReply {
     Done,
 }
 
+/// Which of these rooms does the relay not have? Answered by [`SfuMissing`]; that nobody
+/// answers says that it has none of them any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SfuCheck {
+    pub rooms: Vec<CallId>,
+}
+
+/// Answer to [`SfuCheck`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SfuMissing {
+    pub rooms: Vec<CallId>,
+}
+
 /// What a relay tells the owner of a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SfuEvent {
@@ -359,6 +377,9 @@ pub enum SfuEvent {
         fault: MediaFault,
         over: bool,
     },
+    /// The relay is about to stop and takes no new rooms: the room should go to another
+    /// one, and be closed here when all have gone.
+    Moving,
     RoomClosed,
 }
 

@@ -75,6 +75,9 @@ pub struct Config {
     pub quality_interval_s: u64,
     /// Requests that may wait for one worker; more are refused as unavailable.
     pub request_queue: usize,
+    /// Seconds that rooms have to end or to move to another relay when the process is
+    /// told to stop. `server.drain_seconds` must be longer.
+    pub drain_s: u64,
 }
 
 impl Default for Config {
@@ -108,6 +111,7 @@ impl Default for Config {
             room_linger_s: 60,
             quality_interval_s: 3,
             request_queue: 1_024,
+            drain_s: 8,
         }
     }
 }
@@ -186,6 +190,9 @@ pub const SAMPLE: &str = r#"[sfu]
 #quality_interval_s = 3
 # Requests that may wait for one worker; more are refused.
 #request_queue = 1024
+# Seconds that rooms have to end or to move to another relay when the process is told to
+# stop. server.drain_seconds must be longer.
+#drain_s = 8
 "#;
 
 #[cfg(test)]

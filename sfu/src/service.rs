@@ -9,12 +9,13 @@ use housecall_platform::bus::{Bus, BusError, Delivery, Subscription};
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{
-    Answer, Placement as Placed, Refusal, SfuEvent, SfuReply, SfuRequest, subject,
+    Answer, Placement as Placed, Refusal, SfuCheck, SfuEvent, SfuMissing, SfuReply, SfuRequest,
+    subject,
 };
 use housecall_protocol::ids::{CallId, NodeId};
 use housecall_sfu_core::congestion;
 use housecall_sfu_core::{CoreConfig, Limits, RequestError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -57,9 +58,10 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Opens the sockets, starts the workers, and serves `sfu.place` and the requests
-/// to this node until `context.shutdown`. Then all rooms are closed, which the
-/// clients and the rooms' owners are told.
+/// Opens the sockets, starts the workers, and serves `sfu.place` and the requests to
+/// this node until `context.shutdown`. Then no new room is taken; the owners of those
+/// here are told, and have a while to move or end them. What is left is closed, which
+/// clients and owners are told.
 ///
 /// # Errors
 /// When an address is wrong, a port is taken or the bus is closed.
@@ -88,21 +90,29 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     drop(events);
 
     let node = NodeId(context.node);
+    let shutdown = context.shutdown;
     let relay = Arc::new(Relay {
         bus: context.bus.clone(),
         node,
         placement: Mutex::new(Placement::new(workers.len())),
         workers,
         metrics,
+        emptied: Notify::new(),
+        draining: shutdown.clone(),
     });
     let places = context.bus.subscribe_queue(subject::SFU_PLACE, GROUP).await?;
     let requests = context.bus.subscribe(&subject::sfu_request(node)).await?;
+    let checks = context.bus.subscribe(&subject::sfu_check(node)).await?;
     let tasks = TaskTracker::new();
-    let shutdown = context.shutdown;
+    // Requests are served until the rooms are gone, or their time is over.
+    let drained = CancellationToken::new();
     tasks.spawn(serve_places(Arc::clone(&relay), places, shutdown.clone()));
-    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), shutdown.clone()));
+    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), drained.clone()));
+    tasks.spawn(serve_checks(Arc::clone(&relay), checks, drained.clone()));
     tasks.spawn(publish_events(Arc::clone(&relay), told));
-    tasks.spawn(stop_workers(relay, threads, shutdown));
+    let patience = Duration::from_secs(config.drain_s);
+    tasks.spawn(drain(Arc::clone(&relay), shutdown.clone(), patience, drained.clone()));
+    tasks.spawn(stop_workers(relay, threads, drained));
     Ok(Running::without_routes(tasks))
 }
 
@@ -172,6 +182,10 @@ struct Relay {
     workers: Vec<Worker>,
     placement: Mutex<Placement>,
     metrics: Metrics,
+    /// The last room has gone.
+    emptied: Notify,
+    /// Cancelled: no new room is taken.
+    draining: CancellationToken,
 }
 
 impl Relay {
@@ -185,7 +199,11 @@ impl Relay {
     fn dispatch(&self, request: SfuRequest) -> Dispatched {
         let room = room_of(&request);
         let joins = matches!(request, SfuRequest::Join { .. });
-        let worker = if joins {
+        let taken = || self.with_placement(|placement| placement.worker(room).is_some());
+        let worker = if joins && self.draining.is_cancelled() && !taken() {
+            let stopping = Refusal::new(ErrorCode::Unavailable, "the media relay is stopping");
+            return Dispatched::Refused(Err(stopping));
+        } else if joins {
             Some(self.with_placement(|placement| placement.join(room)))
         } else {
             self.with_placement(|placement| placement.worker(room))
@@ -324,7 +342,13 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
     while let Some(Told { stamp, room, event }) = told.recv().await {
         match &event {
             SfuEvent::RoomClosed => {
-                relay.with_placement(|placement| placement.closed(room, stamp));
+                let empty = relay.with_placement(|placement| {
+                    placement.closed(room, stamp);
+                    placement.is_empty()
+                });
+                if empty {
+                    relay.emptied.notify_one();
+                }
             }
             SfuEvent::Connected { dtls_ms, .. } => {
                 relay.metrics.join_ms.observe(f64::from(*dtls_ms));
@@ -337,20 +361,66 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
             | SfuEvent::Quality { .. }
             | SfuEvent::LayersWanted { .. }
             | SfuEvent::Speakers { .. }
-            | SfuEvent::StuckMedia { .. } => {}
+            | SfuEvent::StuckMedia { .. }
+            | SfuEvent::Moving => {}
         }
-        if let Err(error) = relay.bus.publish(&subject::sfu_event(room), &event).await {
+        if let Err(error) = relay.bus.publish(&subject::sfu_event(relay.node, room), &event).await {
             tracing::warn!(%room, %error, "event not published");
         }
     }
 }
 
-async fn stop_workers(
+/// Answers which of the rooms somebody asks for are not here.
+async fn serve_checks(relay: Arc<Relay>, mut checks: Subscription, drained: CancellationToken) {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = drained.cancelled() => return,
+            delivery = checks.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let answer: Answer<SfuMissing> = match delivery.parse::<SfuCheck>() {
+            Ok(SfuCheck { mut rooms }) => {
+                relay.with_placement(|placement| {
+                    rooms.retain(|room| placement.worker(*room).is_none());
+                });
+                Ok(SfuMissing { rooms })
+            }
+            Err(error) => Err(Refusal::new(ErrorCode::BadFrame, error.to_string())),
+        };
+        relay.answer(&delivery, &answer).await;
+    }
+}
+
+/// Waits for the process to be told to stop, then for the rooms to end or to move.
+async fn drain(
     relay: Arc<Relay>,
-    threads: Vec<JoinHandle<()>>,
     shutdown: CancellationToken,
+    patience: Duration,
+    drained: CancellationToken,
 ) {
     shutdown.cancelled().await;
+    let rooms: Vec<_> = relay.with_placement(|placement| placement.rooms().collect());
+    for room in &rooms {
+        let subject = subject::sfu_event(relay.node, *room);
+        if let Err(error) = relay.bus.publish(&subject, &SfuEvent::Moving).await {
+            tracing::warn!(%room, %error, "event not published");
+        }
+    }
+    let emptied = async {
+        while !relay.with_placement(|placement| placement.is_empty()) {
+            relay.emptied.notified().await;
+        }
+    };
+    if tokio::time::timeout(patience, emptied).await.is_err() {
+        let rooms = relay.with_placement(|placement| placement.rooms().count());
+        tracing::warn!(rooms, "rooms that neither ended nor moved are closed");
+    }
+    drained.cancel();
+}
+
+async fn stop_workers(relay: Arc<Relay>, threads: Vec<JoinHandle<()>>, drained: CancellationToken) {
+    drained.cancelled().await;
     for worker in &relay.workers {
         // A full queue is emptied in a moment; the thread never waits for us.
         while worker

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     },
     /// Close all rooms and end the thread.
     Stop,
+    /// A bug, for the test of what comes after one.
+    #[cfg(test)]
+    Panic,
 }
 
 /// A worker's answer, with its place in the order of all the worker says.
@@ -252,6 +255,8 @@ impl Thread {
                     core.close_all(now);
                     return Next::Stop;
                 }
+                #[cfg(test)]
+                Ok(Command::Panic) => panic!("as the test wants it"),
                 Err(TryRecvError::Empty) => return Next::Continue,
             }
         }
@@ -328,4 +333,77 @@ fn sleep_timeout(until: Option<Instant>) -> EpollTimeout {
     let left = until.saturating_duration_since(clock());
     let milliseconds = left.as_micros().div_ceil(1000);
     EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use housecall_protocol::ids::PersonId;
+    use housecall_protocol::media::ParticipantRole;
+    use str0m::Rtc;
+    use str0m::media::{Direction, MediaKind};
+
+    use super::*;
+    use crate::addresses;
+    use crate::config::Config;
+
+    fn offer() -> String {
+        let mut rtc = Rtc::new(clock());
+        let mut change = rtc.sdp_api();
+        change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        change.apply().expect("something to offer").0.to_sdp_string()
+    }
+
+    async fn join(worker: &Worker, room: CallId) -> Result<SfuReply, RequestError> {
+        let (participant, role) = (PersonId::generate(), ParticipantRole::Member);
+        let request = SfuRequest::Join { room, participant, sdp: offer(), role };
+        let (answer, answered) = oneshot::channel();
+        assert!(worker.send(Command::Request { request, answer }).is_ok());
+        answered.await.expect("the worker answers").result
+    }
+
+    #[tokio::test]
+    async fn a_bug_costs_the_rooms_and_not_the_worker() {
+        let config = Config::default();
+        let plan = addresses::plan(&config).expect("loopback");
+        let sockets = addresses::open(&plan, 0, true).expect("a free port");
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("a new registry");
+        let (events, mut told) = mpsc::channel(100);
+        let second = Duration::from_secs(1);
+        let parts = Parts {
+            index: 0,
+            core: CoreConfig::new(sockets.candidates(), 1),
+            sockets,
+            tcp: tcp::Limits {
+                connections: 1,
+                connections_per_address: 1,
+                connection: tcp::ConnectionLimits {
+                    unproven: second,
+                    stall: second,
+                    queue_bytes: 1,
+                },
+            },
+            events,
+            metrics: metrics.clone(),
+            queue: 10,
+        };
+        let (worker, thread) = Worker::spawn(parts).expect("a thread");
+        let room = CallId::generate();
+        assert!(matches!(join(&worker, room).await, Ok(SfuReply::Answer { .. })));
+
+        assert!(worker.send(Command::Panic).is_ok());
+        let closed = loop {
+            let told = told.recv().await.expect("the worker lives");
+            if told.event == SfuEvent::RoomClosed {
+                break told.room;
+            }
+        };
+        assert_eq!(closed, room);
+        assert_eq!(metrics.worker_restarts.get(), 1);
+        // On the same sockets, with a fresh core: the room may come again.
+        assert!(matches!(join(&worker, room).await, Ok(SfuReply::Answer { .. })));
+        assert!(worker.send(Command::Stop).is_ok());
+        tokio::task::spawn_blocking(|| thread.join()).await.expect("joined").expect("no panic");
+    }
 }

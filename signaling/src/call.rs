@@ -36,12 +36,19 @@ const MAX_KNOWN_OWNERS: usize = 4096;
 
 /// The calls this process drives, and where the others are driven.
 pub(crate) struct Calls {
-    local: Mutex<HashMap<CallId, mpsc::Sender<Message>>>,
+    local: Mutex<HashMap<CallId, Driven>>,
     owners: Mutex<HashMap<CallId, NodeId>>,
     /// Tasks of calls, apart so that a drain can wait for them.
     tasks: TaskTracker,
     /// Ends every call of this process.
     stop: CancellationToken,
+}
+
+/// A call that this process drives.
+struct Driven {
+    inbox: mpsc::Sender<Message>,
+    /// Where its room is.
+    relay: NodeId,
 }
 
 impl Calls {
@@ -215,10 +222,10 @@ impl Calls {
     }
 
     fn inbox(&self, call: CallId) -> Option<mpsc::Sender<Message>> {
-        self.local_calls().get(&call).cloned()
+        self.local_calls().get(&call).map(|driven| driven.inbox.clone())
     }
 
-    fn local_calls(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, mpsc::Sender<Message>>> {
+    fn local_calls(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Driven>> {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

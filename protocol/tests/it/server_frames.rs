@@ -155,6 +155,7 @@ fn calls() -> Vec<ServerFrame> {
             source: TrackSource::Camera,
             rids: vec!["q".to_owned()],
         }),
+        ServerFrame::CallMoved(CallMoved { call: id(2) }),
         ServerFrame::CallSpeakers(CallSpeakers {
             call: id(2),
             speakers: vec![Speaker { person: id(5), level: 96 }],
@@ -224,6 +225,7 @@ const fn has_example(frame: &ServerFrame) {
         | ServerFrame::CallOfferNeeded(_)
         | ServerFrame::CallQuality(_)
         | ServerFrame::CallLayers(_)
+        | ServerFrame::CallMoved(_)
         | ServerFrame::CallSpeakers(_)
         | ServerFrame::CallData(_)
         | ServerFrame::CallTrouble(_) => {}
@@ -234,7 +236,7 @@ const fn has_example(frame: &ServerFrame) {
 fn every_frame_is_written_as_it_was() {
     examples().iter().for_each(has_example);
     let map = by_type(&examples());
-    assert_eq!(map.len(), 24, "one example for each frame");
+    assert_eq!(map.len(), 25, "one example for each frame");
     insta::assert_json_snapshot!(map);
 }
 

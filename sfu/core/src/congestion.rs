@@ -60,6 +60,10 @@ const SILENCE_STEP_US: u64 = 500_000;
 const SILENCE_BACKOFF: f64 = 0.7;
 /// The sent rate is measured over one to two of these.
 const RATE_WINDOW_US: u64 = 250_000;
+/// More than this multiple of the mean arrives when much more is sent than before.
+const RAMP: f64 = 1.3;
+/// A path that carries less than this part of the estimate is not loaded.
+const LOADED: f64 = 0.8;
 /// What waits less may be jitter.
 const NOISE_QUEUE_US: i64 = 60_000;
 /// No probe into a queue this long, nor this soon after overuse.
@@ -308,11 +312,14 @@ impl Estimator {
 
     /// `loses`: the feedback named media packets that did not arrive.
     fn decide(&mut self, now_us: u64, loses: bool) {
-        // What arrives from a link that just became slow is in the newest window only.
+        // What arrives from a link that just became slow is in the newest pieces only;
+        // so is what it can carry when it was hardly used before.
+        let (mean, newest) = (self.acked.rate_bps(), self.acked.newest_bps());
         let (usage, acked_bps) = if self.queue.is_filling() {
-            (Usage::Over, self.acked.newest_bps())
+            (Usage::Over, newest)
         } else {
-            (self.trend.usage(), self.acked.rate_bps())
+            let ramps = newest > mean.map(|mean| RAMP * mean);
+            (self.trend.usage(), if ramps { newest } else { mean })
         };
         let sent_bps = self.sending.rate_bps(now_us);
         let mut evidence = Evidence {
@@ -327,9 +334,11 @@ impl Estimator {
         if evidence.contested && !self.queue.is_filling() {
             evidence.usage = if loses { Usage::Over } else { Usage::Normal };
         }
-        // Far below the estimate a growing delay is noise, unless it makes a queue.
-        let noise = evidence.application_limited && evidence.queue_us < NOISE_QUEUE_US;
-        if noise && evidence.usage == Usage::Over {
+        // Far below the estimate a growing delay is noise, or a frame that was larger than
+        // the others, unless it makes a queue: what arrives then is no capacity.
+        let loaded = acked_bps.is_some_and(|acked| acked >= LOADED * self.estimate_bps);
+        let idle = evidence.application_limited || !loaded;
+        if idle && evidence.queue_us < NOISE_QUEUE_US && evidence.usage == Usage::Over {
             evidence.usage = Usage::Normal;
         }
         let fell = self.aimd.update(now_us, evidence);

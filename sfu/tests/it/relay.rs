@@ -5,7 +5,9 @@ use std::time::Duration;
 use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Running, Settings};
 use housecall_platform::token::Verifier;
-use housecall_protocol::cluster::{Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject};
+use housecall_protocol::cluster::{
+    Answer, Placement, SfuCheck, SfuEvent, SfuMissing, SfuReply, SfuRequest, subject,
+};
 use housecall_protocol::ids::{CallId, NodeId};
 use housecall_sfu::Config;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// A relay on free ports of loopback.
     pub(crate) fn config(workers: usize) -> Config {
-        Config { port_base: 0, workers, ..Config::default() }
+        Config { port_base: 0, workers, drain_s: 0, ..Config::default() }
     }
 
     pub(crate) async fn start(workers: usize) -> Self {
@@ -51,7 +53,7 @@ impl Relay {
     }
 
     pub(crate) async fn events(&self, room: CallId) -> Events {
-        let subscription = self.bus.subscribe(&subject::sfu_event(room)).await;
+        let subscription = self.bus.subscribe(&subject::sfu_event(self.node, room)).await;
         Events { subscription: subscription.expect("the bus is open"), seen: Vec::new() }
     }
 
@@ -78,8 +80,20 @@ impl Relay {
         }
     }
 
-    pub(crate) async fn stop(self) {
+    /// Tells the process to stop.
+    pub(crate) fn begin_stop(&self) {
         self.shutdown.cancel();
+    }
+
+    pub(crate) async fn check(&self, room: CallId) -> Vec<CallId> {
+        let check = SfuCheck { rooms: vec![room] };
+        let subject = subject::sfu_check(self.node);
+        let answer = self.bus.request::<_, Answer<SfuMissing>>(&subject, &check, PATIENCE).await;
+        answer.expect("the relay answers").expect("a readable check").rooms
+    }
+
+    pub(crate) async fn stop(self) {
+        self.begin_stop();
         self.running.tasks.close();
         tokio::time::timeout(PATIENCE, self.running.tasks.wait()).await.expect("it stops");
     }

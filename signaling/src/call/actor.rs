@@ -31,6 +31,9 @@ pub(super) const INBOX_BOUND: usize = 64;
 /// Requests to the relay that may wait behind a slow one.
 const RELAY_BOUND: usize = 64;
 
+/// How long participants have to move to another relay before the old one lets go.
+const MOVE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What reaches a call's task.
 pub(super) enum Message {
     Request {
@@ -43,6 +46,10 @@ pub(super) enum Message {
     },
     /// Another ended the call in the database.
     EndedElsewhere,
+    /// This relay does not have the call's room any more.
+    RelayLost {
+        relay: NodeId,
+    },
 }
 
 /// Where an answer goes.
@@ -73,6 +80,14 @@ pub(super) enum Done {
     Answered { ticket: Ticket, answer: Answer<CallReply> },
     JoinFailed { person: PersonId, connection: ConnectionId, ticket: Ticket, refusal: Refusal },
     Found { ticket: Ticket, found: Answer<CallParty> },
+    Placed { relay: NodeId, events: Subscription },
+    NotPlaced,
+}
+
+/// The relay that the room leaves, where media goes on until all have moved.
+struct Left {
+    relay: NodeId,
+    until: Instant,
 }
 
 /// See the module.
@@ -80,6 +95,9 @@ pub(super) struct CallActor {
     gateway: Arc<Gateway>,
     machine: CallMachine,
     relay: NodeId,
+    /// Another relay is being sought.
+    placing: bool,
+    left: Option<Left>,
     events: Subscription,
     messages: mpsc::Receiver<Message>,
     steps: Lane<Done>,
@@ -102,6 +120,8 @@ impl CallActor {
             gateway,
             machine,
             relay,
+            placing: false,
+            left: None,
             events,
             messages,
             steps: Lane::new(RELAY_BOUND),
@@ -122,11 +142,15 @@ impl CallActor {
         self.messages.close();
         self.refuse_the_rest().await;
         finish::close_room(&self.gateway, self.machine.id(), self.relay).await;
+        if let Some(left) = self.left {
+            finish::close_room(&self.gateway, self.machine.id(), left.relay).await;
+        }
     }
 
     async fn step(&mut self) {
         let stop = self.gateway.calls.stop.clone();
-        let timeout = self.machine.poll_timeout();
+        let left = self.left.as_ref().map(|left| left.until.into_std());
+        let timeout = self.machine.poll_timeout().into_iter().chain(left).min();
         tokio::select! {
             biased;
             () = stop.cancelled() => self.input(Input::Abort).await,
@@ -151,6 +175,11 @@ impl CallActor {
     async fn message(&mut self, message: Message) {
         let (request, responder) = match message {
             Message::EndedElsewhere => return self.input(Input::Abort).await,
+            Message::RelayLost { relay } if relay == self.relay => {
+                return self.input(Input::RelayLost).await;
+            }
+            // It has moved meanwhile.
+            Message::RelayLost { .. } => return,
             Message::CallerGone { connection } => {
                 let ticket = self.ticket(Responder::Nobody);
                 let person = self.machine.view().caller.person;
@@ -187,6 +216,9 @@ impl CallActor {
                 self.input(Input::JoinFailed { person, connection }).await;
             }
             Done::Found { ticket, found } => self.input(Input::Found { ticket, found }).await,
+            Done::Placed { relay, events } => self.placed(relay, events).await,
+            // The next look at the relays tries again.
+            Done::NotPlaced => self.placing = false,
         }
     }
 
@@ -194,6 +226,52 @@ impl CallActor {
         for effect in self.machine.handle(Instant::now().into_std(), input) {
             self.perform(effect).await;
         }
+        self.leave_old_relay();
+    }
+
+    fn place(&mut self) {
+        if self.placing {
+            return;
+        }
+        let work = relay::place(Arc::clone(&self.gateway), self.machine.id()).boxed();
+        self.placing = self.rows.push(work).is_ok();
+    }
+
+    /// The room is at `relay` from now on; the participants are told to go there.
+    async fn placed(&mut self, relay: NodeId, events: Subscription) {
+        self.placing = false;
+        tracing::info!(call = %self.machine.id(), from = %self.relay, to = %relay, "room moves");
+        self.events = events;
+        let before = std::mem::replace(&mut self.relay, relay);
+        if let Some(driven) = self.gateway.calls.local_calls().get_mut(&self.machine.id()) {
+            driven.relay = relay;
+        }
+        if before != relay {
+            let until = Instant::now() + MOVE_PATIENCE;
+            if let Some(older) = self.left.replace(Left { relay: before, until }) {
+                self.close_at(older.relay);
+            }
+        }
+        self.input(Input::RelayFound).await;
+    }
+
+    /// Closes the room at the relay it has left, once nobody needs it there.
+    fn leave_old_relay(&mut self) {
+        let now = Instant::now();
+        let over = |left: &mut Left| self.machine.has_settled() || left.until <= now;
+        if let Some(left) = self.left.take_if(over) {
+            self.close_at(left.relay);
+        }
+    }
+
+    fn close_at(&mut self, relay: NodeId) {
+        let (gateway, call) = (Arc::clone(&self.gateway), self.machine.id());
+        let work = async move {
+            finish::close_room(&gateway, call, relay).await;
+            Done::Nothing
+        };
+        // A full lane: the relay closes a room that everybody has left.
+        let _ = self.rows.push(work.boxed());
     }
 
     async fn perform(&mut self, effect: Effect) {
@@ -204,6 +282,7 @@ impl CallActor {
                 self.gateway.publish(&subject::person_event(to), &event).await;
             }
             Effect::Relay(step) => self.ask_relay(step).await,
+            Effect::Place => self.place(),
             Effect::Seek { ticket, seek } => self.seek(ticket, seek).await,
             // Freed first, told second: whoever hears of it may start a new call.
             Effect::Left { person } => seek::free(&self.gateway, self.machine.id(), person).await,

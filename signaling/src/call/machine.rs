@@ -10,6 +10,7 @@ mod data;
 mod faults;
 mod guests;
 mod levels;
+mod moves;
 mod party;
 mod relay;
 #[cfg(test)]
@@ -89,6 +90,10 @@ pub(crate) enum Input {
         ticket: Ticket,
         found: Answer<CallParty>,
     },
+    /// The relay does not have the room any more.
+    RelayLost,
+    /// What [`Effect::Place`] wanted: the room is at another relay, or at a fresh one.
+    RelayFound,
     /// The time of [`CallMachine::poll_timeout`] has come.
     Tick,
     /// The call cannot go on here: the process stops, or another ended it.
@@ -106,6 +111,8 @@ pub(crate) enum Effect {
         frame: Box<ServerFrame>,
     },
     Relay(RelayStep),
+    /// Find a relay that takes the room.
+    Place,
     /// Find out whether somebody may come into the call, and write them down.
     Seek {
         ticket: Ticket,
@@ -207,6 +214,8 @@ pub(crate) struct CallMachine {
     sought: BTreeMap<Ticket, Sought>,
     faults: BTreeSet<Fault>,
     quality: Quality,
+    /// The room is not at its first relay, which alone was told to forward.
+    moved: bool,
 }
 
 impl CallMachine {
@@ -232,6 +241,7 @@ impl CallMachine {
             sought: BTreeMap::new(),
             faults: BTreeSet::new(),
             quality: Quality::default(),
+            moved: false,
         }
     }
 
@@ -262,11 +272,12 @@ impl CallMachine {
     }
 
     fn party_mut(&mut self, person: PersonId) -> Option<&mut Party> {
+        self.parties_mut().find(|party| party.who.person == person)
+    }
+
+    fn parties_mut(&mut self) -> impl Iterator<Item = &mut Party> {
         let guests = self.guests.iter_mut().map(|guest| &mut guest.party);
-        [&mut self.caller, &mut self.callee]
-            .into_iter()
-            .chain(guests)
-            .find(|party| party.who.person == person)
+        [&mut self.caller, &mut self.callee].into_iter().chain(guests)
     }
 
     fn parties(&self) -> impl Iterator<Item = &Party> {
@@ -331,6 +342,8 @@ impl CallMachine {
                 }
             }
             Input::Found { ticket, found } => self.on_found(now, ticket, found, &mut effects),
+            Input::RelayLost => self.relay_lost(now, &mut effects),
+            Input::RelayFound => self.relay_found(&mut effects),
             Input::Tick => {}
             Input::Abort => self.end(now, EndReason::Failed, &mut effects),
         }

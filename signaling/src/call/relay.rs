@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use housecall_protocol::client::ErrorCode;
-use housecall_protocol::cluster::{Answer, CallReply, SfuReply, SfuRequest, subject};
+use housecall_protocol::cluster::{Answer, CallReply, Placement, SfuReply, SfuRequest, subject};
 use housecall_protocol::{CallId, NodeId};
 
 use super::actor::Done;
 use super::machine::RelayStep;
 use crate::gateway::Gateway;
+use crate::storage::calls;
 
 pub(super) async fn step(
     gateway: Arc<Gateway>,
@@ -50,6 +51,25 @@ pub(super) async fn step(
         RelayStep::StartForwarding => SfuRequest::SetForwarding { room, forwarding: true },
     };
     log_refusal(room, gateway.ask(&subject, &told).await)
+}
+
+/// Finds a relay that takes the room. Its events are subscribed to before anybody can
+/// be sent there.
+pub(super) async fn place(gateway: Arc<Gateway>, room: CallId) -> Done {
+    let placed = gateway.ask::<_, Placement>(subject::SFU_PLACE, &()).await;
+    let Ok(Placement { node }) = placed else { return Done::NotPlaced };
+    let events = match gateway.context.bus.subscribe(&subject::sfu_event(node, room)).await {
+        Ok(events) => events,
+        Err(error) => {
+            tracing::error!(%error, "relay events");
+            return Done::NotPlaced;
+        }
+    };
+    if let Err(error) = calls::set_relay(&gateway.context.pool, room, node).await {
+        // Whoever reads the row finds the old relay, and then nobody there.
+        tracing::error!(%room, %error, "record of a room's relay");
+    }
+    Done::Placed { relay: node, events }
 }
 
 fn answer(answer: Answer<SfuReply>) -> Answer<CallReply> {

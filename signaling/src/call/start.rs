@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::actor::{CallActor, INBOX_BOUND, Message};
 use super::machine::{CallInfo, CallMachine, Party};
-use super::{finish, refuse, rules};
+use super::{Driven, finish, refuse, rules};
 use crate::gateway::Gateway;
 use crate::storage::calls::{self, Inserted, NewCall, Subject};
 
@@ -105,10 +105,12 @@ async fn ring(
     caller.media = start.state;
     // Subscribed before the room exists, so that its first event is heard.
     let events =
-        gateway.context.bus.subscribe(&subject::sfu_event(call.id)).await.map_err(|error| {
-            tracing::error!(%error, "relay events");
-            Refusal::new(ErrorCode::Unavailable, "the bus is away; try again")
-        })?;
+        gateway.context.bus.subscribe(&subject::sfu_event(call.relay, call.id)).await.map_err(
+            |error| {
+                tracing::error!(%error, "relay events");
+                Refusal::new(ErrorCode::Unavailable, "the bus is away; try again")
+            },
+        )?;
     let sdp = join(gateway, &call, start.sdp.clone()).await?;
     set_media(gateway, &call, start.state).await?;
     let info = CallInfo {
@@ -129,7 +131,8 @@ async fn ring(
     );
     let view = machine.view();
     let (inbox, messages) = mpsc::channel(INBOX_BOUND);
-    gateway.calls.local_calls().insert(call.id, inbox.clone());
+    let driven = Driven { inbox: inbox.clone(), relay: call.relay };
+    gateway.calls.local_calls().insert(call.id, driven);
     let task = CallActor::new(Arc::clone(gateway), machine, call.relay, events, messages);
     gateway.calls.tasks.spawn(task.run());
     gateway.registry.note_call(call.caller, call.id, true);

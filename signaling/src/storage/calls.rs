@@ -281,6 +281,19 @@ async fn insert_quality(
     Ok(())
 }
 
+/// The room went to another relay.
+pub(crate) async fn set_relay(
+    pool: &Pool,
+    call: CallId,
+    relay: NodeId,
+) -> Result<(), StorageError> {
+    let client = pool.get().await?;
+    let statement =
+        client.prepare_cached("UPDATE crm.calls SET relay_node = $2 WHERE id = $1").await?;
+    client.execute(&statement, &[&call.0, &relay.0]).await?;
+    Ok(())
+}
+
 /// The call a person is in now, and who drives it.
 pub(crate) async fn open_of_person(
     pool: &Pool,

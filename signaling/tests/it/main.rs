@@ -8,6 +8,7 @@ mod groups;
 mod hello;
 mod house;
 mod lifecycle;
+mod moves;
 mod presence;
 mod relay;
 mod streams;

@@ -1,58 +1,60 @@
 //! How much arrives: the rate at which packets reach the far end, by its clock.
 
-/// Time until the first figure: a start is uneven.
-const FIRST_WINDOW_US: i64 = 300_000;
-const WINDOW_US: i64 = 150_000;
+/// Arrivals are counted in pieces of this time.
+const PIECE_US: i64 = 25_000;
+/// Pieces in the mean: a filter that doubts what deviates follows a changed link only
+/// after seconds, up and down; half a second is smooth enough.
+const PIECES: usize = 18;
+/// Pieces of what is newest: a few frames.
+const NEWEST_PIECES: usize = 5;
+/// Pieces until the first figure.
+const FIRST_PIECES: usize = 12;
 /// A longer gap is not a low rate: nothing was sent, or the far clock jumped.
 const SILENCE_US: i64 = 500_000;
-/// Windows in the mean. A filter that doubts what deviates follows a changed link
-/// only after seconds, up and down; half a second is smooth enough.
-const WINDOWS: usize = 3;
 
-/// A mean over the last windows.
+/// A mean over the last pieces.
 #[derive(Debug)]
 pub(super) struct Acked {
     last_us: Option<i64>,
-    /// Time and bytes of the window so far.
-    window_us: i64,
-    bytes: u64,
-    /// The last ones, the newest first.
-    samples_bps: [f64; WINDOWS],
-    known: bool,
+    /// Time and bytes of the piece so far.
+    piece_us: i64,
+    piece_bytes: u64,
+    /// Bytes of the last pieces, in a ring.
+    bytes: [u64; PIECES],
+    /// Pieces so far.
+    count: usize,
 }
 
 impl Acked {
     pub(super) const fn new() -> Self {
-        Self { last_us: None, window_us: 0, bytes: 0, samples_bps: [0.0; WINDOWS], known: false }
+        Self { last_us: None, piece_us: 0, piece_bytes: 0, bytes: [0; PIECES], count: 0 }
     }
 
     pub(super) fn rate_bps(&self) -> Option<f64> {
-        self.known.then(|| self.samples_bps.iter().sum::<f64>() / WINDOWS as f64)
+        (self.count >= FIRST_PIECES).then(|| self.mean_bps(PIECES))
     }
 
-    /// The newest window alone.
+    /// Of the last moments alone.
     pub(super) fn newest_bps(&self) -> Option<f64> {
-        self.known.then_some(self.samples_bps[0])
+        (self.count >= FIRST_PIECES).then(|| self.mean_bps(NEWEST_PIECES))
     }
 
     pub(super) fn add(&mut self, arrival_us: i64, bytes: u32) {
         let Some(last) = self.last_us.replace(arrival_us) else { return };
         let gap = arrival_us.saturating_sub(last);
-        if gap.abs() > SILENCE_US {
+        if gap.saturating_abs() > SILENCE_US {
             return;
         }
-        self.bytes += u64::from(bytes);
         if gap < 0 {
             self.last_us = Some(last);
-            return;
         }
-        self.window_us += gap;
-        let window = if self.known { WINDOW_US } else { FIRST_WINDOW_US };
-        if self.window_us >= window {
-            self.sample(self.bytes as f64 * 8e6 / self.window_us as f64);
-            self.bytes = 0;
-            self.window_us = 0;
+        self.piece_us += gap.max(0);
+        while self.piece_us >= PIECE_US {
+            self.piece_us -= PIECE_US;
+            self.bytes[self.count % PIECES] = std::mem::take(&mut self.piece_bytes);
+            self.count += 1;
         }
+        self.piece_bytes += u64::from(bytes);
     }
 
     /// Reports are missing: the time until the next packet counts for nothing.
@@ -60,14 +62,10 @@ impl Acked {
         self.last_us = None;
     }
 
-    fn sample(&mut self, sample_bps: f64) {
-        if self.known {
-            self.samples_bps.rotate_right(1);
-            self.samples_bps[0] = sample_bps;
-        } else {
-            self.known = true;
-            self.samples_bps = [sample_bps; WINDOWS];
-        }
+    fn mean_bps(&self, pieces: usize) -> f64 {
+        let pieces = pieces.min(self.count).max(1);
+        let newest = (1..=pieces).map(|back| self.bytes[(self.count - back) % PIECES]);
+        newest.sum::<u64>() as f64 * 8e6 / (pieces as i64 * PIECE_US) as f64
     }
 }
 

@@ -191,12 +191,15 @@ impl CallMachine {
             ticket,
             again,
         }));
-        if !role.may_send() {
-            return;
+        if role.may_send() {
+            effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
+            if allowed != MediaState::ALL {
+                effects.push(Effect::Relay(RelayStep::SetAllowed { person, allowed }));
+            }
         }
-        effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
-        if allowed != MediaState::ALL {
-            effects.push(Effect::Relay(RelayStep::SetAllowed { person, allowed }));
+        if self.moved && matches!(self.state, State::Connecting { .. } | State::Active { .. }) {
+            // Another relay knows nothing of the accept.
+            effects.push(Effect::Relay(RelayStep::StartForwarding));
         }
     }
 

@@ -84,6 +84,8 @@ pub(crate) struct Party {
     pub(super) link: Link,
     /// The certificate of their present peer connection, as its offer names it.
     fingerprint: Option<String>,
+    /// Their present peer connection leads to a relay that the room has left.
+    pub(super) moving: bool,
     /// The relay has forwarded media to this participant's present session.
     pub(super) flowing: bool,
     /// The relay's last word on their receive slots.
@@ -106,6 +108,7 @@ impl Party {
             signaling: Signaling::Unseen,
             link: Link::Absent,
             fingerprint: None,
+            moving: false,
             flowing: false,
             slots: None,
             lines_needed: None,
@@ -185,6 +188,7 @@ impl Party {
         self.fingerprint = fingerprint(sdp).map(str::to_owned);
         self.link = Link::Joining { by: connection, since: now };
         self.signaling = Signaling::Here(connection);
+        self.moving = false;
         self.flowing = false;
         self.slots = None;
         self.lines_needed = None;

@@ -7,7 +7,7 @@ use housecall_protocol::client::{
     CallLayers, CallOfferNeeded, CallSlots, CallSpeakers, ServerFrame,
 };
 use housecall_protocol::cluster::SfuEvent;
-use housecall_protocol::domain::{EndReason, QualityLevel};
+use housecall_protocol::domain::QualityLevel;
 use housecall_protocol::media::Speaker;
 
 use super::faults::Fault;
@@ -60,7 +60,8 @@ impl CallMachine {
                 let fault = Fault { person: participant, source, receiver, fault };
                 self.set_fault(fault, !over, effects);
             }
-            SfuEvent::RoomClosed => self.end(now, EndReason::Failed, effects),
+            SfuEvent::Moving => effects.push(Effect::Place),
+            SfuEvent::RoomClosed => self.relay_lost(now, effects),
         }
     }
 

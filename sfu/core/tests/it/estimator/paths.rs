@@ -184,6 +184,28 @@ fn what_the_application_does_not_send_is_probed() {
 }
 
 #[test]
+fn a_layer_that_fits_is_not_lost_to_its_own_key_frame() {
+    for rate_bps in [2_500_000, 4 * MBPS] {
+        for seed in SEEDS {
+            let mut rig = Rig::over(rate_bps, 50, seed);
+            rig.flows[0].video = Video::Layers(&[150_000, 500_000, 1_500_000]);
+            rig.flows[0].desired_bps = 2_500_000;
+            rig.run(5);
+            // Something else took the room for a while.
+            rig.down.path.rate_bps = Some(400_000);
+            rig.run(5);
+            rig.down.path.rate_bps = Some(rate_bps);
+            rig.run(30);
+            let least = rig.record.least_estimate_bps(20.0, 40.0);
+            let story = rig.record.trace(0.0, 40.0);
+            assert!(least > 1.6e6, "{rate_bps}, seed {seed}: {least}: {story}");
+            let least = rig.record.least_estimate_bps(2.0, 5.0);
+            assert!(least > 1.6e6, "{rate_bps}, seed {seed}: {least}: {story}");
+        }
+    }
+}
+
+#[test]
 fn jitter_does_not_take_away_what_is_not_sent() {
     for jitter_ms in [30, 60] {
         for seed in SEEDS {

@@ -23,7 +23,8 @@ const AUDIO_BYTES: usize = 120;
 pub(super) enum Video {
     /// As much as the estimate allows, in frames of uneven size.
     Adaptive,
-    /// The best of these rates that fits into the estimate.
+    /// The best of these rates that fits into the estimate; another one begins with a
+    /// key frame, four times as large as others.
     Layers(&'static [u64]),
     /// Nothing.
     None,
@@ -78,6 +79,7 @@ pub(super) struct Flow {
     pacer: Pacer,
     queue: VecDeque<usize>,
     queued_bytes: usize,
+    last_video_bps: f64,
     next_frame: Instant,
     next_audio: Instant,
     sent: u64,
@@ -99,6 +101,7 @@ impl Flow {
             pacer: Pacer::new(now, config.start_bps),
             queue: VecDeque::new(),
             queued_bytes: 0,
+            last_video_bps: 0.0,
             next_frame: now,
             next_audio: now,
             sent: 0,
@@ -135,7 +138,11 @@ impl Flow {
 
     /// Puts a frame into the queue: its size varies as an encoder's does.
     fn make_frame(&mut self) {
-        let mean = self.video_bps() / 8.0 * FRAME.as_secs_f64();
+        let rate = self.video_bps();
+        let switches = matches!(self.video, Video::Layers(_)) && rate != self.last_video_bps;
+        self.last_video_bps = rate;
+        let key = if switches { 4.0 } else { 1.0 };
+        let mean = key * rate / 8.0 * FRAME.as_secs_f64();
         let mut bytes = (mean * (0.7 + 0.6 * self.random.part())) as usize;
         while bytes > 0 {
             let packet = bytes.min(MAX_PACKET_BYTES);

@@ -47,28 +47,28 @@ pub(super) fn one_percent() -> Vec<Check> {
 }
 
 pub(super) fn five_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.05), demand(0.97, 1.0, 0.93, 0.8))
+    lossy(Loss::Random(0.05), demand(0.88, 3.0, 0.92, 0.74))
 }
 
 pub(super) fn ten_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.1), demand(0.95, 1.5, 0.87, 0.7))
+    lossy(Loss::Random(0.1), demand(0.8, 6.0, 0.86, 0.66))
 }
 
 pub(super) fn twenty_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.2), demand(0.85, 4.0, 0.75, 0.6))
+    lossy(Loss::Random(0.2), demand(0.7, 8.0, 0.74, 0.54))
 }
 
 pub(super) fn five_percent_in_bursts() -> Vec<Check> {
-    lossy(Loss::Bursty { part: 0.05, burst: 8.0 }, demand(0.95, 1.5, 0.9, 0.4))
+    lossy(Loss::Bursty { part: 0.05, burst: 8.0 }, demand(0.8, 4.0, 0.88, 0.4))
 }
 
 pub(super) fn twenty_percent_in_bursts() -> Vec<Check> {
-    lossy(Loss::Bursty { part: 0.2, burst: 8.0 }, demand(0.75, 5.0, 0.7, 0.3))
+    lossy(Loss::Bursty { part: 0.2, burst: 8.0 }, demand(0.55, 9.0, 0.68, 0.2))
 }
 
 pub(super) fn lossy_uplink() -> Vec<Check> {
     let up = way(50).rate(4_000_000).loss(Loss::Random(0.05));
-    measure(Setup { up, ..Setup::GOOD }, Setup::GOOD, demand(0.97, 1.0, 0.93, 0.8))
+    measure(Setup { up, ..Setup::GOOD }, Setup::GOOD, demand(0.88, 3.0, 0.91, 0.74))
 }
 
 pub(super) fn rtt_50() -> Vec<Check> {
@@ -83,18 +83,21 @@ pub(super) fn rtt_600() -> Vec<Check> {
     watched(way(600).rate(4_000_000), Demand::ALL)
 }
 
+/// One layer of middle size: str0m asks five times within 165 ms for what it misses and
+/// then no more, so that over this link most of what is lost twice costs a key frame.
 pub(super) fn rtt_600_and_loss() -> Vec<Check> {
     let down = way(600).rate(4_000_000).loss(Loss::Random(0.02));
-    watched(down, demand(0.9, 6.0, 0.96, 0.85))
+    let sender = Setup { camera_bps: &[400_000], ..Setup::GOOD };
+    measure(sender, Setup { down, up: way(600), ..Setup::GOOD }, demand(0.6, 13.0, 0.95, 0.8))
 }
 
 pub(super) fn jitter() -> Vec<Check> {
-    watched(way(50).rate(4_000_000).jitter(60 * MS), demand(0.98, 0.5, 1.0, 0.9))
+    watched(way(50).rate(4_000_000).jitter(60 * MS), demand(0.98, 0.5, 0.99, 0.9))
 }
 
 pub(super) fn disorder() -> Vec<Check> {
     let down = Path { reorder: 0.05, duplicate: 0.05, ..way(50).rate(4_000_000) };
-    watched(down, demand(0.98, 0.5, 1.0, 0.94))
+    watched(down, demand(0.98, 0.5, 0.99, 0.94))
 }
 
 pub(super) fn narrow_path() -> Vec<Check> {
@@ -138,7 +141,7 @@ pub(super) fn narrow_for_a_while() -> Vec<Check> {
     stage.run(10.0);
     let settled = stage.seconds();
     let narrow = mean(&stage.estimates_of(1, narrowed_s + 5.0, settled)) / 300_000.0;
-    let mut checks = check(&mut stage, 1, 10.0, demand(0.95, 1.0, 1.0, 0.94));
+    let mut checks = check(&mut stage, 1, 10.0, demand(0.4, 7.0, 0.98, 0.9));
     stage.peers[1].down.path.rate_bps = Some(2_500_000);
     let widened_s = stage.seconds();
     stage.run(15.0);
@@ -147,8 +150,8 @@ pub(super) fn narrow_for_a_while() -> Vec<Check> {
     checks.push(Check::at_least("voice while it narrows", heard, 0.6, Unit::Percent));
     checks.push(Check::at_least("estimate of 2.5 Mb/s", full, 0.6, Unit::Percent));
     checks.push(Check::at_least("estimate of 0.3 Mb/s", narrow, 0.6, Unit::Percent));
-    checks.push(Check::at_most("estimate of 0.3 Mb/s", narrow, 1.1, Unit::Percent));
-    checks.push(Check::at_most("largest layer again after", back, 10.0, Unit::Seconds));
+    checks.push(Check::at_most("estimate of 0.3 Mb/s", narrow, 1.25, Unit::Percent));
+    checks.push(Check::at_most("largest layer again after", back, 14.0, Unit::Seconds));
     checks
 }
 
@@ -186,9 +189,9 @@ pub(super) fn pulses() -> Vec<Check> {
         stage.run(9.0);
     }
     let large = stage.peers[1].viewer().seen.of_layer[2];
-    let mut checks = check(&mut stage, 1, 30.0, demand(0.85, 4.0, 0.95, 0.5));
+    let mut checks = check(&mut stage, 1, 30.0, demand(0.5, 14.0, 0.95, 0.2));
     let large = f64::from(large) / (30.0 * super::camera::FRAMES_PER_SECOND);
-    checks.push(Check::at_least("of them large", large, 0.4, Unit::Percent));
+    checks.push(Check::at_least("of them large", large, 0.1, Unit::Percent));
     checks
 }
 
@@ -207,7 +210,7 @@ pub(super) fn uneven_ways() -> Vec<Check> {
     stage.begin();
     stage.run(MEASURED_S);
     let large = stage.peers[0].viewer().seen.of_layer[2];
-    let mut checks = check(&mut stage, 1, MEASURED_S, demand(0.95, 1.0, 0.99, 0.9));
+    let mut checks = check(&mut stage, 1, MEASURED_S, demand(0.9, 2.0, 0.98, 0.6));
     let now = stage.now;
     let seen = stage.peers[0].viewer().end(now);
     let shown = f64::from(seen.frames) / (MEASURED_S * super::camera::FRAMES_PER_SECOND);
@@ -227,7 +230,7 @@ pub(super) fn lost_layer() -> Vec<Check> {
         camera.lose_layer(LAYERS_BPS.len() - 1);
     }
     stage.run(10.0);
-    let mut checks = check(&mut stage, 1, 10.0, demand(0.85, 1.5, 1.0, 0.98));
+    let mut checks = check(&mut stage, 1, 10.0, demand(0.8, 2.5, 1.0, 0.98));
     checks.push(Check::at_most("largest layer first after", before, 5.0, Unit::Seconds));
     checks
 }

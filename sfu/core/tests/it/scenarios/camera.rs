@@ -10,6 +10,8 @@ pub(super) const FRAMES_PER_SECOND: f64 = 25.0;
 const KEY_SIZE: f64 = 4.0;
 /// Payload of a packet at most; browsers stay below 1200 with headers.
 const MAX_PAYLOAD_BYTES: usize = 1_100;
+/// What an encoder makes at least.
+const LEAST_BPS: f64 = 30_000.0;
 const DESCRIPTOR_BYTES: usize = 6;
 const KEY_HEADER_BYTES: usize = 10;
 const DELTA_HEADER_BYTES: usize = 3;
@@ -113,7 +115,7 @@ impl Camera {
     }
 
     /// The frames due now. `uplink_bps` bounds them: the large layers stop first, the
-    /// smallest one shrinks, as in browsers.
+    /// smallest of those that are wanted shrinks, as in browsers.
     pub(super) fn capture(
         &mut self,
         now: Instant,
@@ -131,17 +133,19 @@ impl Camera {
         self.timestamp = self.timestamp.wrapping_add(TICKS);
         let mut left = uplink_bps;
         let mut packets = Vec::new();
+        let mut first = true;
         for index in 0..self.layers.len() {
             let bps = self.layers[index].bps;
-            let fits = index == 0 || left >= bps;
-            let on = fits && self.wanted[index] && self.lost != Some(index);
+            let wanted = self.wanted[index] && self.lost != Some(index);
+            let on = wanted && (left >= bps || first);
+            first &= !wanted;
             let layer = &mut self.layers[index];
             if on && !std::mem::replace(&mut layer.on, on) {
                 layer.key_wanted = true;
             }
             layer.on = on;
             if on {
-                let rate = bps.min(left);
+                let rate = bps.min(left.max(LEAST_BPS));
                 left -= rate;
                 self.encode(index, rate, since_start, &mut packets);
             }

@@ -57,7 +57,7 @@ pub(super) fn restart() -> Vec<Check> {
 pub(super) fn one_bad_of_ten() -> Vec<Check> {
     let good = Setup { down: Setup::GOOD.down.rate(4_000_000), ..Setup::WATCHES };
     let bad = Setup {
-        down: Path { queue_bytes: 20_000, ..Setup::GOOD.down.rate(250_000) }
+        down: Path { queue_bytes: 20_000, ..Setup::GOOD.down.rate(400_000) }
             .loss(Loss::Bursty { part: 0.1, burst: 6.0 }),
         ..Setup::WATCHES
     };

@@ -14,6 +14,8 @@ enum Step {
     JoinFailed(Side, u8),
     /// The oldest who is sought may come, or may not.
     Found(bool),
+    RelayLost,
+    RelayFound,
     Pass(u64),
     Abort,
 }
@@ -122,6 +124,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(Step::Found),
         4 => (0..40_u64).prop_map(Step::Pass),
         1 => Just(Step::Relay(SfuEvent::RoomClosed)),
+        1 => Just(Step::Relay(SfuEvent::Moving)),
+        1 => Just(Step::RelayLost),
+        1 => Just(Step::RelayFound),
         1 => Just(Step::Abort),
     ]
 }
@@ -181,7 +186,7 @@ impl Judge {
             }
             Effect::Left { person } => assert!(life.machine.guest(*person).is_none()),
             Effect::Judged(sample) => assert!((1.0..=4.5).contains(&sample.mos)),
-            Effect::Flowing { .. } | Effect::Stuck { .. } => {}
+            Effect::Flowing { .. } | Effect::Stuck { .. } | Effect::Place => {}
         }
     }
 
@@ -207,6 +212,8 @@ fn take(life: &mut Life, judge: &mut Judge, step: Step) -> Vec<Effect> {
         Step::JoinFailed(side, on) => {
             life.input(Input::JoinFailed { person: person(side), connection: device(on) })
         }
+        Step::RelayLost => life.input(Input::RelayLost),
+        Step::RelayFound => life.input(Input::RelayFound),
         Step::Found(may) => {
             if judge.sought.is_empty() {
                 return Vec::new();
