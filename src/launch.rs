@@ -267,6 +267,7 @@ fn context(
             demo: config.server.demo,
             max_message_characters: config.limits.max_message_characters,
             max_file_bytes: config.limits.max_file_bytes,
+            message_change_seconds: config.limits.message_change_seconds,
         }),
         shutdown: shutdown.clone(),
     })
