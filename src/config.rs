@@ -120,12 +120,18 @@ impl Default for Log {
 pub(crate) struct Limits {
     pub(crate) max_message_characters: u32,
     pub(crate) max_file_bytes: u64,
+    pub(crate) message_change_seconds: u32,
     pub(crate) open_files: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_message_characters: 4000, max_file_bytes: 25 * 1024 * 1024, open_files: 100_000 }
+        Self {
+            max_message_characters: 4000,
+            max_file_bytes: 25 * 1024 * 1024,
+            message_change_seconds: 3600,
+            open_files: 100_000,
+        }
     }
 }
 
@@ -185,6 +191,8 @@ const SAMPLE: &str = r#"# Housecall's settings with their defaults. Uncomment wh
 #max_message_characters = 4000
 # Largest uploaded file, bytes.
 #max_file_bytes = 26214400
+# Seconds after sending for which a message may be edited or deleted by its author.
+#message_change_seconds = 3600
 # Open files to ask the system for; every connection takes one.
 #open_files = 100000
 "#;

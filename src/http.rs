@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use housecall_platform::bus::Bus;
+use housecall_platform::token::Verifier;
 use tokio::net::{TcpListener, TcpSocket};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -27,6 +28,7 @@ pub(crate) struct Readiness(Arc<Facts>);
 struct Facts {
     serving: AtomicBool,
     bus: OnceLock<Bus>,
+    verifier: OnceLock<Verifier>,
 }
 
 impl Readiness {
@@ -40,10 +42,19 @@ impl Readiness {
         let _ = self.0.bus.set(bus);
     }
 
+    /// Without keys a gateway can welcome nobody.
+    pub(crate) fn needs_keys(&self, verifier: Verifier) {
+        // As above.
+        let _ = self.0.verifier.set(verifier);
+    }
+
     /// `Err`: why not.
     fn check(&self) -> Result<(), &'static str> {
         if self.0.bus.get().is_some_and(|bus| !bus.is_connected()) {
             return Err("the bus cannot be reached\n");
+        }
+        if self.0.verifier.get().is_some_and(|verifier| !verifier.has_keys()) {
+            return Err("no keys to verify tokens yet: is the crm-api up?\n");
         }
         if self.0.serving.load(Ordering::Acquire) { Ok(()) } else { Err("starting or draining\n") }
     }

@@ -171,6 +171,13 @@ async fn run(config: Config, roles: Vec<Role>) -> anyhow::Result<()> {
 
     // The listener stops with the services, so that WebSockets get their close
     // frame from the gateway before the socket goes.
+    if roles.contains(&Role::Signaling) {
+        ready.needs_keys(context.verifier.clone());
+        let (verifier, shutdown) = (context.verifier.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            shutdown.run_until_cancelled(verifier.fetch_first()).await;
+        });
+    }
     let server = tokio::spawn(listener::serve(public, tls, router, bounds, shutdown.clone()));
     ready.set(true);
     let scheme = scheme(&config);
@@ -247,7 +254,11 @@ fn context(
     };
     Ok(Context {
         node: NodeId::generate().0,
-        verifier: Verifier::new(bus.clone(), subject::IDENTITY_JWKS),
+        verifier: Verifier::kept_in(
+            bus.clone(),
+            subject::IDENTITY_JWKS,
+            config.server.data_dir.join("keys.json"),
+        ),
         bus,
         pool,
         metrics,
@@ -256,6 +267,7 @@ fn context(
             demo: config.server.demo,
             max_message_characters: config.limits.max_message_characters,
             max_file_bytes: config.limits.max_file_bytes,
+            message_change_seconds: config.limits.message_change_seconds,
         }),
         shutdown: shutdown.clone(),
     })

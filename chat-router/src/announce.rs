@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::storage::Fresh;
+use crate::storage::{Fresh, Head};
 use heads::Heads;
 
 /// Clones share what waits for the next beacon.
@@ -51,12 +51,13 @@ impl Announcer {
     /// A message was committed. Called in seq order for each conversation.
     pub(crate) async fn stored(&self, fresh: Fresh) {
         let Fresh { conversation, opened, message } = fresh;
-        let (head_seq, is_opened) = (message.seq, opened.is_some());
+        let head = Head { seq: message.seq, change: 0 };
+        let is_opened = opened.is_some();
         let consultation = message.consultation;
         for message in opened.into_iter().chain([message]) {
             self.message(conversation, message).await;
         }
-        self.remember(conversation, head_seq).await;
+        self.remember(conversation, head).await;
         match consultation {
             Some(id) if is_opened => self.desk(id).await,
             Some(id) => self.desk_later(id),
@@ -64,10 +65,27 @@ impl Announcer {
         }
     }
 
-    /// Something up to `head_seq` was committed, but its row is not at hand.
-    pub(crate) async fn head(&self, conversation: ConversationId, head_seq: i64) {
-        self.remember(conversation, head_seq).await;
-        self.chat(conversation, &ChatEvent::Head { conversation, head_seq }).await;
+    /// A message was changed, by the change of this number.
+    pub(crate) async fn changed(
+        &self,
+        conversation: ConversationId,
+        change: i64,
+        message: Message,
+    ) {
+        let head = Head { seq: message.seq, change };
+        let consultation = message.consultation;
+        let event = ChatEvent::Change { conversation, change, message };
+        self.chat(conversation, &event).await;
+        self.remember(conversation, head).await;
+        if let Some(consultation) = consultation {
+            self.desk_later(consultation);
+        }
+    }
+
+    /// Something up to `head` was committed, but its row is not at hand.
+    pub(crate) async fn head(&self, conversation: ConversationId, head: Head) {
+        self.remember(conversation, head).await;
+        self.tell_head(conversation, head).await;
     }
 
     pub(crate) async fn receipt(&self, view: ReceiptView) {
@@ -96,9 +114,9 @@ impl Announcer {
 
     async fn beacon(&self) {
         let due = self.waiting().heads.due();
-        for (conversation, head_seq) in due {
+        for (conversation, head) in due {
             self.metrics.beacons.inc();
-            self.chat(conversation, &ChatEvent::Head { conversation, head_seq }).await;
+            self.tell_head(conversation, head).await;
         }
     }
 
@@ -109,12 +127,17 @@ impl Announcer {
         }
     }
 
-    async fn remember(&self, conversation: ConversationId, head_seq: i64) {
-        let pushed_out = self.waiting().heads.note(conversation, head_seq);
-        if let Some((conversation, head_seq)) = pushed_out {
+    async fn remember(&self, conversation: ConversationId, head: Head) {
+        let pushed_out = self.waiting().heads.note(conversation, head);
+        if let Some((conversation, head)) = pushed_out {
             self.metrics.beacons.inc();
-            self.chat(conversation, &ChatEvent::Head { conversation, head_seq }).await;
+            self.tell_head(conversation, head).await;
         }
+    }
+
+    async fn tell_head(&self, conversation: ConversationId, head: Head) {
+        let Head { seq: head_seq, change: head_change } = head;
+        self.chat(conversation, &ChatEvent::Head { conversation, head_seq, head_change }).await;
     }
 
     async fn message(&self, conversation: ConversationId, message: Message) {

@@ -3,13 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use housecall_platform::service::Settings;
 use housecall_protocol::client::{
-    ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, ReceiptView, TypingView,
+    ChatAck, ChatChangeAck, ChatChanges, ChatPage, ChatSend, ChatState, ErrorCode, ReceiptView,
+    TypingView,
 };
 use housecall_protocol::cluster::{
     Actor, Answer, ChatCommand, ChatReply, ChatRequest, MAX_SENT_TOGETHER, Refusal,
 };
-use housecall_protocol::domain::PersonKind;
+use housecall_protocol::domain::{Message, PersonKind};
 use housecall_protocol::ids::{ConversationId, PersonId};
 use tokio::time::Instant;
 
@@ -20,7 +22,10 @@ use crate::metrics::Metrics;
 use crate::recent::Recent;
 use crate::refusal;
 use crate::retry::retrying;
-use crate::storage::{Access, Mark, NewMessage, Right, Span, Storage, StorageError};
+use crate::storage::{
+    Access, Change, Changed, Head, Mark, NewChange, NewMessage, Right, Span, Storage, StorageError,
+    Unchanged,
+};
 use crate::validate;
 use crate::writer::{Queued, Tools, Writer};
 
@@ -36,6 +41,8 @@ pub(crate) struct Handler {
     writer: Writer,
     marks: Marks,
     max_message_characters: u32,
+    /// How long a message may be edited and deleted.
+    change_window: Duration,
     /// Answers that typing and receipts may rely on.
     access: Mutex<Recent<(Key, Right), Access>>,
     /// Readings that the audit log has already.
@@ -43,12 +50,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(
-        config: &Config,
-        max_message_characters: u32,
-        tools: Tools,
-        writer: Writer,
-    ) -> Self {
+    pub(crate) fn new(config: &Config, settings: &Settings, tools: Tools, writer: Writer) -> Self {
         let Tools { storage, announcer, marks, metrics } = tools;
         let capacity = config.access_cache_entries;
         let audit_interval = Duration::from_secs(60 * config.audit_interval_minutes);
@@ -59,7 +61,8 @@ impl Handler {
             metrics,
             writer,
             marks,
-            max_message_characters,
+            max_message_characters: settings.max_message_characters,
+            change_window: Duration::from_secs(settings.message_change_seconds.into()),
             access: Mutex::new(Recent::new(access_age, capacity)),
             audited: Mutex::new(Recent::new(audit_interval, capacity)),
         }
@@ -74,6 +77,17 @@ impl Handler {
                 let span = span(after_seq, before_seq)?;
                 self.fetch(&actor, conversation, span, limit).await
             }
+            ChatCommand::Change { conversation, seq, client_change_id, text } => {
+                let what = match text {
+                    Some(text) => Change::Edit { text },
+                    None => Change::Delete,
+                };
+                let actor = actor.person;
+                self.change(NewChange { conversation, actor, client_change_id, seq, what }).await
+            }
+            ChatCommand::FetchChanges { conversation, after_change, limit } => {
+                self.fetch_changes(&actor, conversation, after_change, limit).await
+            }
             ChatCommand::Receipt { conversation, delivered_seq, read_seq } => {
                 self.receipt(&actor, conversation, delivered_seq, read_seq).await
             }
@@ -84,10 +98,10 @@ impl Handler {
     }
 
     fn queue(&self, actor: &Actor, message: ChatSend) -> Answer<Queued> {
-        let ChatSend { conversation, client_message_id, body } = message;
+        let ChatSend { conversation, client_message_id, reply_to, body } = message;
         let content = validate::content(body, actor.kind, self.max_message_characters)?;
         let sender = actor.person;
-        self.writer.queue(NewMessage { conversation, sender, client_message_id, content })
+        self.writer.queue(NewMessage { conversation, sender, client_message_id, reply_to, content })
     }
 
     /// All are queued before the first is waited for: one commit may hold them all.
@@ -105,6 +119,53 @@ impl Handler {
             });
         }
         Ok(ChatReply::Acks(acks))
+    }
+
+    /// Past the lanes: edits are rare, and a change that is announced before an earlier
+    /// one shows as a gap, which is fetched.
+    async fn change(&self, mut new: NewChange) -> Answer<ChatReply> {
+        let NewChange { conversation, client_change_id, seq, .. } = new;
+        if let Change::Edit { text } = new.what {
+            new.what = Change::Edit { text: validate::edit(text, self.max_message_characters)? };
+        }
+        let changed =
+            self.stored(conversation, || self.storage.change(&new, self.change_window)).await?;
+        let change = match changed {
+            Changed::New(change) | Changed::Stored(change) => change,
+            Changed::Refused(why) => return Err(unchanged(why)),
+        };
+        self.metrics.changed(matches!(changed, Changed::New(_)));
+        // Also after a resend: the first one may have committed and told nobody.
+        match self.storage.message(conversation, seq).await {
+            Ok(Some(message)) => self.announcer.changed(conversation, change, message).await,
+            Ok(None) => tracing::error!(%conversation, seq, "a changed message is not there"),
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "a change is announced by its number");
+                self.announcer.head(conversation, Head { seq, change }).await;
+            }
+        }
+        Ok(ChatReply::Changed(ChatChangeAck { conversation, client_change_id, change }))
+    }
+
+    async fn fetch_changes(
+        &self,
+        actor: &Actor,
+        conversation: ConversationId,
+        after_change: i64,
+        limit: u16,
+    ) -> Answer<ChatReply> {
+        let head = self.authorise(actor, conversation, Right::Read).await?.head;
+        self.audit_reading(actor, conversation).await?;
+        let limit = limit.clamp(1, MAX_PAGE);
+        let (messages, has_more) = self
+            .stored(conversation, || self.storage.changes(conversation, after_change, limit))
+            .await?;
+        // A later change than `head` may be among them; without more, none before it is
+        // missing either.
+        let last = messages.last().map_or(0, |message| message.change);
+        let up_to_change = if has_more { last } else { last.max(head.change) };
+        let messages = messages.into_iter().map(|message| shown(message, actor)).collect();
+        Ok(ChatReply::Changes(ChatChanges { conversation, messages, up_to_change, has_more }))
     }
 
     /// The head is read first: whatever is written later reaches the reader as an
@@ -129,7 +190,8 @@ impl Handler {
                 read_seq: 0,
             });
         }
-        Ok(ChatReply::State(ChatState { conversation, head_seq: access.head_seq, receipts }))
+        let Head { seq: head_seq, change: head_change } = access.head;
+        Ok(ChatReply::State(ChatState { conversation, head_seq, head_change, receipts }))
     }
 
     async fn fetch(
@@ -139,23 +201,13 @@ impl Handler {
         span: Span,
         limit: u16,
     ) -> Result<ChatReply, Refusal> {
-        let head_seq = self.authorise(actor, conversation, Right::Read).await?.head_seq;
-        if actor.kind == PersonKind::Operator && !self.was_audited(actor.person, conversation) {
-            self.audit(actor.person, conversation, "conversation.read").await?;
-        }
+        let head_seq = self.authorise(actor, conversation, Right::Read).await?.head.seq;
+        self.audit_reading(actor, conversation).await?;
         let limit = limit.clamp(1, MAX_PAGE);
         let (messages, has_more) = self
             .stored(conversation, || self.storage.page(conversation, span, head_seq, limit))
             .await?;
-        let messages = messages
-            .into_iter()
-            .map(|mut message| {
-                if message.sender != Some(actor.person) {
-                    message.client_message_id = None;
-                }
-                message.seen_by(actor.kind)
-            })
-            .collect();
+        let messages = messages.into_iter().map(|message| shown(message, actor)).collect();
         Ok(ChatReply::Page(ChatPage { conversation, messages, head_seq, has_more }))
     }
 
@@ -218,6 +270,18 @@ impl Handler {
         Ok(access)
     }
 
+    /// Pages of one reading are one entry.
+    async fn audit_reading(
+        &self,
+        actor: &Actor,
+        conversation: ConversationId,
+    ) -> Result<(), Refusal> {
+        if actor.kind == PersonKind::Patient || self.was_audited(actor.person, conversation) {
+            return Ok(());
+        }
+        self.audit(actor.person, conversation, "conversation.read").await
+    }
+
     fn was_audited(&self, operator: PersonId, conversation: ConversationId) -> bool {
         let audited = self.audited.lock().unwrap_or_else(PoisonError::into_inner);
         audited.find(Instant::now(), &(operator, conversation)).is_some()
@@ -248,6 +312,28 @@ impl Handler {
         retrying(&self.metrics, StorageError::is_passing, |_| step())
             .await
             .map_err(|error| refusal::storage(&error, conversation))
+    }
+}
+
+/// A message as this reader may see it.
+fn shown(mut message: Message, reader: &Actor) -> Message {
+    if message.sender != Some(reader.person) {
+        message.client_message_id = None;
+    }
+    message.seen_by(reader.kind)
+}
+
+fn unchanged(why: Unchanged) -> Refusal {
+    match why {
+        Unchanged::Forbidden => refusal::forbidden(),
+        Unchanged::NotFound => {
+            Refusal::new(ErrorCode::NotFound, "you have no message with this seq here")
+        }
+        Unchanged::Deleted => Refusal::new(ErrorCode::Conflict, "the message was deleted"),
+        Unchanged::Empty => Refusal::new(ErrorCode::BadFrame, "the message is empty"),
+        Unchanged::Late => {
+            Refusal::new(ErrorCode::Conflict, "the time to change the message is over")
+        }
     }
 }
 

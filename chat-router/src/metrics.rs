@@ -13,6 +13,7 @@ const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 2
 pub(crate) struct Metrics {
     messages: IntCounterVec,
     resends: IntCounter,
+    changes: IntCounter,
     retries: IntCounter,
     refusals: IntCounterVec,
     pub(crate) send_seconds: Histogram,
@@ -35,6 +36,7 @@ impl Metrics {
                 "housecall_chat_resends_total",
                 "Messages that were already stored when they were sent again",
             )?,
+            changes: IntCounter::new("housecall_chat_changes_total", "Messages edited or deleted")?,
             retries: IntCounter::new(
                 "housecall_chat_retries_total",
                 "Database transactions run again after a passing failure",
@@ -80,6 +82,7 @@ impl Metrics {
         };
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.resends.clone()))?;
+        registry.register(Box::new(metrics.changes.clone()))?;
         registry.register(Box::new(metrics.retries.clone()))?;
         registry.register(Box::new(metrics.refusals.clone()))?;
         registry.register(Box::new(metrics.send_seconds.clone()))?;
@@ -94,6 +97,15 @@ impl Metrics {
 
     pub(crate) fn stored(&self, kind: &str) {
         self.messages.with_label_values(&[kind]).inc();
+    }
+
+    /// A message was changed, or a change of it was asked for again.
+    pub(crate) fn changed(&self, now: bool) {
+        if now {
+            self.changes.inc();
+        } else {
+            self.resends.inc();
+        }
     }
 
     pub(crate) fn resent(&self) {

@@ -59,8 +59,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let writing = TaskTracker::new();
     let pace = writer::Pace { batch: config.batch_messages, window: config.batch_window() };
     let writer = Writer::start(config.writer_lanes, config.writer_queue, pace, &tools, &writing);
-    let max_characters = context.settings.max_message_characters;
-    let handler = Handler::new(&config, max_characters, tools.clone(), writer);
+    let handler = Handler::new(&config, &context.settings, tools.clone(), writer);
     let service = Service {
         bus: context.bus,
         handler: Arc::new(handler),
@@ -156,8 +155,8 @@ impl Service {
         let limit = i64::try_from(self.look_back_limit).unwrap_or(i64::MAX);
         match self.handler.storage.recent_heads(LOOK_BACK.as_secs_f64(), limit).await {
             Ok(recent) => {
-                for (conversation, head_seq) in recent {
-                    self.handler.announcer.head(conversation, head_seq).await;
+                for (conversation, head) in recent {
+                    self.handler.announcer.head(conversation, head).await;
                 }
             }
             // Requests will find out whether the database is really away.

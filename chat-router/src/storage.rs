@@ -2,8 +2,11 @@
 
 mod access;
 mod append;
+mod changes;
 mod files;
 mod history;
+mod messages;
+mod quotes;
 mod receipts;
 
 use std::time::Duration;
@@ -13,8 +16,9 @@ use housecall_platform::postgres::{self, Patience, Pool};
 use housecall_protocol::domain::PersonKind;
 use tokio_postgres::error::SqlState;
 
-pub(crate) use access::{Access, Right};
+pub(crate) use access::{Access, Head, Right};
 pub(crate) use append::{Content, Fresh, NewMessage, Outcome, Refused, Stored};
+pub(crate) use changes::{Change, Changed, NewChange, Unchanged};
 pub(crate) use history::Span;
 pub(crate) use receipts::Mark;
 
@@ -114,7 +118,8 @@ async fn on_connection<T>(
 
 impl Storage {
     pub(crate) fn new(pool: Pool, writers: usize) -> Result<Self, postgres::PoolError> {
-        let writers = pool.apart(writers, WRITING)?;
+        // One more, for the changes of messages, which go past the lanes.
+        let writers = pool.apart(writers + 1, WRITING)?;
         Ok(Self { pool, writers })
     }
 }

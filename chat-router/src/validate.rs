@@ -30,6 +30,12 @@ pub(crate) fn content(
     }
 }
 
+/// The new text of a message, or of a file's caption, which may become empty only
+/// there: the database refuses it elsewhere.
+pub(crate) fn edit(text: String, max_characters: u32) -> Result<String, Refusal> {
+    bounded(text, max_characters)
+}
+
 fn not_empty(text: &str) -> Result<(), Refusal> {
     if text.chars().all(char::is_whitespace) {
         return Err(Refusal::new(ErrorCode::BadFrame, "the message is empty"));

@@ -8,7 +8,7 @@ use housecall_protocol::{ConversationId, PersonId, SessionId};
 
 /// A message was appended to the conversation.
 pub(crate) async fn appended(bus: &Bus, conversation: ConversationId, head_seq: i64) {
-    let event = ChatEvent::Head { conversation, head_seq };
+    let event = ChatEvent::Head { conversation, head_seq, head_change: 0 };
     log(bus.publish(&subject::chat_event(conversation), &event).await);
 }
 

@@ -35,6 +35,9 @@ pub struct Plan {
     /// One: everything in one process. More: so many gateways, and the other roles
     /// in one process beside them.
     pub gateways: usize,
+    /// Presence instances, each in a process of its own; 0: none apart from the other
+    /// roles.
+    pub presence: usize,
     /// Settings of PostgreSQL.
     pub postgres: Vec<&'static str>,
     /// `HOUSECALL_*` variables beside the usual ones.
@@ -50,6 +53,7 @@ impl Plan {
         Self {
             housecall: housecall.to_owned(),
             gateways: connections.div_ceil(limit).max(1),
+            presence: 0,
             postgres: vec!["max_connections=300"],
             settings: vec![
                 ("HOUSECALL_LOG__FILTER".to_owned(), "warn".to_owned()),
@@ -58,6 +62,15 @@ impl Plan {
                 ("HOUSECALL_LIMITS__OPEN_FILES".to_owned(), "1000000".to_owned()),
             ],
         }
+    }
+
+    /// One gateway and two presence instances, each a process, and the rest in another.
+    pub fn many(housecall: &Path) -> Self {
+        Self { presence: 2, ..Self::holding(housecall, 1) }
+    }
+
+    const fn is_divided(&self) -> bool {
+        self.gateways > 1 || self.presence > 0
     }
 
     #[must_use]
@@ -72,7 +85,10 @@ pub struct Deployment {
     pub gateways: Vec<Process>,
     /// The other roles, when the gateways stand alone.
     pub rest: Option<Process>,
+    pub presence: Vec<Process>,
     pub database_url: String,
+    /// Where the processes meet, when there are several.
+    pub bus_url: Option<String>,
     // Dropped after the processes that use them.
     _nats: Option<NatsServer>,
     _postgres: PrivateCluster,
@@ -90,7 +106,7 @@ impl Deployment {
         let database_url = postgres.url(DATABASE).expose_secret().to_owned();
         let mut settings = plan.settings.clone();
         settings.push(("DATABASE_URL".to_owned(), database_url.clone()));
-        let nats = if plan.gateways > 1 { Some(NatsServer::start().await) } else { None };
+        let nats = if plan.is_divided() { Some(NatsServer::start().await) } else { None };
         if let Some(nats) = &nats {
             settings.push(("HOUSECALL_BUS__NATS_URL".to_owned(), nats.url()));
         }
@@ -98,23 +114,30 @@ impl Deployment {
             Process::start(&plan.housecall, directory.path().join(name), roles, &settings)
         };
         let mut rest = None;
-        let mut gateways = Vec::new();
-        if plan.gateways > 1 {
-            let roles = "presence,chat-router,crm-api";
+        let (mut gateways, mut presence) = (Vec::new(), Vec::new());
+        if plan.is_divided() {
+            let roles = match plan.presence {
+                0 => "presence,chat-router,crm-api",
+                _ => "chat-router,crm-api",
+            };
             rest = Some(start("rest".to_owned(), Some(roles)).await?);
+            for number in 0..plan.presence {
+                presence.push(start(format!("presence-{number}"), Some("presence")).await?);
+            }
             for number in 0..plan.gateways {
                 gateways.push(start(format!("gateway-{number}"), Some("signaling")).await?);
             }
         } else {
             gateways.push(start("house".to_owned(), None).await?);
         }
+        let bus_url = nats.as_ref().map(NatsServer::url);
         let (_nats, _postgres, _directory) = (nats, postgres, directory);
-        Ok(Self { gateways, rest, database_url, _nats, _postgres, _directory })
+        Ok(Self { gateways, rest, presence, database_url, bus_url, _nats, _postgres, _directory })
     }
 
     /// All processes of ours.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
-        self.gateways.iter().chain(&self.rest)
+        self.gateways.iter().chain(&self.rest).chain(&self.presence)
     }
 
     /// A connection to its database.

@@ -19,7 +19,9 @@
 //! - [`deployment`]: a house of one or several processes, and its people;
 //! - [`crowd`]: the clients;
 //! - [`chat`]: what messages cost, and how long they take;
-//! - [`idle`]: what a silent connection costs; [`accept_floor`]: the least it could.
+//! - [`idle`]: what a silent connection costs; [`accept_floor`]: the least it could;
+//! - [`storm`]: all return at once; [`presence`]: how soon changes are told;
+//! - [`quantiles`]: times in the order of their length.
 
 pub mod accept_floor;
 pub mod chat;
@@ -30,12 +32,15 @@ pub mod floor;
 pub mod idle;
 pub mod media;
 pub mod peer;
+pub mod presence;
 pub mod process;
+pub mod quantiles;
 pub mod report;
 pub mod rooms;
 pub mod run;
 pub mod scenario;
 pub mod socket;
+pub mod storm;
 
 use std::time::Instant;
 

@@ -12,9 +12,11 @@ use housecall_loadtest::chat::latency::{self, Latency};
 use housecall_loadtest::chat::{self, sections};
 use housecall_loadtest::crowd::worker;
 use housecall_loadtest::idle::{self, Idle};
+use housecall_loadtest::presence::{self, Presence};
 use housecall_loadtest::report::{self, Figures};
 use housecall_loadtest::run::{self, Plan};
 use housecall_loadtest::scenario::{Scenario, Shape};
+use housecall_loadtest::storm::{self, Storm};
 use housecall_loadtest::{accept_floor, floor, process};
 use housecall_platform::bus::Bus;
 use housecall_platform::testing::NatsServer;
@@ -37,6 +39,10 @@ enum Command_ {
     Floor,
     /// What silent WebSockets cost; the section `idle` of `chat.json`.
     IdleBench(IdleBench),
+    /// All clients return at once; the section `storm` of `chat.json`.
+    StormBench(StormBench),
+    /// How soon watchers hear of changes; `presence.json`.
+    PresenceBench(PresenceBench),
     /// What messages cost and how long they take; sections of `chat.json`.
     ChatBench(ChatBench),
     /// A process of chat connections; started by `chat-bench`.
@@ -63,6 +69,46 @@ struct IdleBench {
     /// Rounds of pings over which CPU is counted.
     #[arg(long, default_value_t = 2)]
     rounds: u32,
+    /// The file whose section is replaced.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct StormBench {
+    /// The binary that is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    #[arg(long, default_value_t = 20_000)]
+    clients: usize,
+    /// Clients who stay and write meanwhile.
+    #[arg(long, default_value_t = 100)]
+    others: usize,
+    /// Milliseconds between two messages of each of them.
+    #[arg(long, default_value_t = 500)]
+    interval_ms: u64,
+    /// Seconds for which they write.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The file whose section is replaced.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct PresenceBench {
+    /// The binary that is measured.
+    #[arg(long)]
+    housecall: PathBuf,
+    #[arg(long, default_value_t = 100_000)]
+    online: usize,
+    #[arg(long, default_value_t = 2000)]
+    watchers: usize,
+    /// People whom each of them watches.
+    #[arg(long, default_value_t = 100)]
+    watched: usize,
+    #[arg(long, default_value_t = 10_000)]
+    changes: usize,
     /// Where the figures are written.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -137,6 +183,8 @@ fn main() -> ExitCode {
         Command_::RelayBench(arguments) => bench(&arguments),
         Command_::Floor => floor::serve(),
         Command_::IdleBench(arguments) => idle_bench(arguments),
+        Command_::StormBench(arguments) => storm_bench(arguments),
+        Command_::PresenceBench(arguments) => presence_bench(arguments),
         Command_::ChatBench(arguments) => chat_bench(&arguments),
         Command_::ChatLoad { plan } => chat::load::serve(&plan),
         Command_::Crowd { file } => worker::serve(&file),
@@ -157,6 +205,20 @@ fn idle_bench(arguments: IdleBench) -> anyhow::Result<()> {
     let IdleBench { housecall, connections, tls_connections, rounds, out } = arguments;
     let idle = Idle { housecall, connections, tls_connections, rounds };
     let figures = runtime()?.block_on(idle::bench(&idle))?;
+    section_out("idle", &figures, out.as_deref())
+}
+
+fn storm_bench(arguments: StormBench) -> anyhow::Result<()> {
+    let StormBench { housecall, clients, others, interval_ms, seconds, out } = arguments;
+    let storm = Storm { housecall, clients, others, interval_ms, seconds };
+    let figures = runtime()?.block_on(storm::bench(&storm))?;
+    section_out("storm", &figures, out.as_deref())
+}
+
+fn presence_bench(arguments: PresenceBench) -> anyhow::Result<()> {
+    let PresenceBench { housecall, online, watchers, watched, changes, out } = arguments;
+    let presence = Presence { housecall, online, watchers, watched, changes };
+    let figures = runtime()?.block_on(presence::bench(&presence))?;
     write(&figures, out.as_deref())
 }
 

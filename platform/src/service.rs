@@ -39,6 +39,8 @@ pub struct Settings {
     pub max_message_characters: u32,
     /// Largest uploaded file, bytes.
     pub max_file_bytes: u64,
+    /// Seconds after sending for which a message may be edited or deleted.
+    pub message_change_seconds: u32,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             demo: false,
             max_message_characters: 4000,
             max_file_bytes: 25 * 1024 * 1024,
+            message_change_seconds: 3600,
         }
     }
 }

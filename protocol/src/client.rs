@@ -15,7 +15,8 @@ use crate::domain::{
     QualityLevel, TimestampMs, TrackSource,
 };
 use crate::ids::{
-    CallId, ClientMessageId, ConnectionId, ConversationId, FileId, PersonId, SessionId,
+    CallId, ClientChangeId, ClientMessageId, ConnectionId, ConversationId, FileId, PersonId,
+    SessionId,
 };
 use crate::media::{
     MediaFault, MediaPath, ParticipantRole, Speaker, Tile, TrackFault, TrackQuality,
@@ -39,8 +40,14 @@ pub enum ClientFrame {
     ChatClose(ChatClose),
     #[serde(rename = "chat.send")]
     ChatSend(ChatSend),
+    #[serde(rename = "chat.edit")]
+    ChatEdit(ChatEdit),
+    #[serde(rename = "chat.delete")]
+    ChatDelete(ChatDelete),
     #[serde(rename = "chat.fetch")]
     ChatFetch(ChatFetch),
+    #[serde(rename = "chat.fetch_changes")]
+    ChatFetchChanges(ChatFetchChanges),
     #[serde(rename = "chat.receipt")]
     ChatReceipt(ChatReceipt),
     #[serde(rename = "chat.typing")]
@@ -129,7 +136,16 @@ pub enum ServerFrame {
     ChatPage(ChatPage),
     #[serde(rename = "chat.message")]
     ChatMessage(ChatMessage),
-    /// The conversation's newest seq; a client that is behind fetches.
+    /// Answer to `chat.edit` and `chat.delete`.
+    #[serde(rename = "chat.change_ack")]
+    ChatChangeAck(ChatChangeAck),
+    /// A message was edited or deleted. Who has a gap in the numbers fetches.
+    #[serde(rename = "chat.change")]
+    ChatChange(ChatChange),
+    /// Answer to `chat.fetch_changes`.
+    #[serde(rename = "chat.changes")]
+    ChatChanges(ChatChanges),
+    /// The conversation's newest seq and change; a client that is behind fetches.
     #[serde(rename = "chat.head")]
     ChatHead(ChatHead),
     #[serde(rename = "chat.receipt")]
@@ -213,7 +229,36 @@ payloads! {
     pub struct ChatSend {
         pub conversation: ConversationId,
         pub client_message_id: ClientMessageId,
+        /// The seq of the message that this one answers. Ignored when that one cannot
+        /// be quoted (any more).
+        #[serde(default)]
+        #[ts(type = "number | null")]
+        pub reply_to: Option<i64>,
         pub body: SendBody,
+    }
+    /// Replaces the text, or a file's caption, of an own message. Refused as `conflict`
+    /// when it is deleted or too old; see [`Limits::change_seconds`].
+    pub struct ChatEdit {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub seq: i64,
+        pub client_change_id: ClientChangeId,
+        pub text: String,
+    }
+    /// Takes an own message back, for everybody. Refused as an edit is.
+    pub struct ChatDelete {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub seq: i64,
+        pub client_change_id: ClientChangeId,
+    }
+    /// The messages whose last change has a greater number, in the order of changes.
+    pub struct ChatFetchChanges {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub after_change: i64,
+        /// 1 to 200.
+        pub limit: u16,
     }
     /// Messages with `seq > after_seq` ascending, or the last ones with
     /// `seq < before_seq`; without either, the newest. Pages are ascending by seq.
@@ -359,6 +404,8 @@ payloads! {
         pub file_bytes: u64,
         /// Seconds a call rings.
         pub ring_seconds: u32,
+        /// Seconds after sending for which a message may be edited or deleted.
+        pub change_seconds: u32,
     }
     pub struct ErrorFrame {
         pub code: ErrorCode,
@@ -371,6 +418,10 @@ payloads! {
         pub conversation: ConversationId,
         #[ts(type = "number")]
         pub head_seq: i64,
+        /// Number of the last change; what is fetched now has it, and all before.
+        #[serde(default)]
+        #[ts(type = "number")]
+        pub head_change: i64,
         /// Everybody's marks, the reader's own among them.
         pub receipts: Vec<ReceiptView>,
     }
@@ -390,10 +441,35 @@ payloads! {
         pub has_more: bool,
     }
     pub struct ChatMessage { pub conversation: ConversationId, pub message: Message }
+    pub struct ChatChangeAck {
+        pub conversation: ConversationId,
+        pub client_change_id: ClientChangeId,
+        #[ts(type = "number")]
+        pub change: i64,
+    }
+    pub struct ChatChange {
+        pub conversation: ConversationId,
+        #[ts(type = "number")]
+        pub change: i64,
+        /// As it is now, perhaps changed again since.
+        pub message: Message,
+    }
+    pub struct ChatChanges {
+        pub conversation: ConversationId,
+        pub messages: Vec<Message>,
+        /// Who has applied these knows all changes up to this one.
+        #[ts(type = "number")]
+        pub up_to_change: i64,
+        /// More exist after that.
+        pub has_more: bool,
+    }
     pub struct ChatHead {
         pub conversation: ConversationId,
         #[ts(type = "number")]
         pub head_seq: i64,
+        #[serde(default)]
+        #[ts(type = "number")]
+        pub head_change: i64,
     }
     pub struct ReceiptView {
         pub conversation: ConversationId,
@@ -573,14 +649,17 @@ pub struct BadFrame {
 
 impl ClientFrame {
     /// Every `type` a client may send.
-    pub const TYPES: [&'static str; 26] = [
+    pub const TYPES: [&'static str; 29] = [
         "hello",
         "auth.refresh",
         "ping",
         "chat.open",
         "chat.close",
         "chat.send",
+        "chat.edit",
+        "chat.delete",
         "chat.fetch",
+        "chat.fetch_changes",
         "chat.receipt",
         "chat.typing",
         "presence.set",
@@ -611,7 +690,10 @@ impl ClientFrame {
             Self::ChatOpen(_) => "chat.open",
             Self::ChatClose(_) => "chat.close",
             Self::ChatSend(_) => "chat.send",
+            Self::ChatEdit(_) => "chat.edit",
+            Self::ChatDelete(_) => "chat.delete",
             Self::ChatFetch(_) => "chat.fetch",
+            Self::ChatFetchChanges(_) => "chat.fetch_changes",
             Self::ChatReceipt(_) => "chat.receipt",
             Self::ChatTyping(_) => "chat.typing",
             Self::PresenceSet(_) => "presence.set",

@@ -7,14 +7,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::{
-    CallAccept, CallReport, ChatAck, ChatPage, ChatSend, ChatState, ErrorCode, PersonPresence,
-    ReceiptView, ServerFrame, Topic, TypingView,
+    CallAccept, CallReport, ChatAck, ChatChangeAck, ChatChanges, ChatPage, ChatSend, ChatState,
+    ErrorCode, PersonPresence, ReceiptView, ServerFrame, Topic, TypingView,
 };
 use crate::domain::{
     CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
     TimestampMs, TrackSource,
 };
-use crate::ids::{CallId, ConnectionId, ConversationId, NodeId, PersonId, SessionId};
+use crate::ids::{
+    CallId, ClientChangeId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
+};
 use crate::media::{MediaFault, ParticipantRole, Speaker, Tile, TrackQuality};
 
 /// Subjects. `*` never appears in an id, so a subject is always one exact path.
@@ -120,6 +122,14 @@ pub enum ChatCommand {
     /// [`MAX_SENT_TOGETHER`]. Answered by [`ChatReply::Acks`] in the same order, after
     /// the commit.
     Send { messages: Vec<ChatSend> },
+    /// Edits when there is a text, deletes otherwise. Answered by
+    /// [`ChatReply::Changed`], after the commit.
+    Change {
+        conversation: ConversationId,
+        seq: i64,
+        client_change_id: ClientChangeId,
+        text: Option<String>,
+    },
     /// Answered by [`ChatReply::Page`].
     Fetch {
         conversation: ConversationId,
@@ -127,6 +137,8 @@ pub enum ChatCommand {
         before_seq: Option<i64>,
         limit: u16,
     },
+    /// Answered by [`ChatReply::Changes`].
+    FetchChanges { conversation: ConversationId, after_change: i64, limit: u16 },
     /// Answered by [`ChatReply::Done`].
     Receipt { conversation: ConversationId, delivered_seq: i64, read_seq: i64 },
     /// Answered by [`ChatReply::Done`].
@@ -137,7 +149,9 @@ pub enum ChatCommand {
 pub enum ChatReply {
     State(ChatState),
     Acks(Vec<Answer<ChatAck>>),
+    Changed(ChatChangeAck),
     Page(ChatPage),
+    Changes(ChatChanges),
     Done,
 }
 
@@ -149,11 +163,19 @@ pub enum ChatEvent {
         conversation: ConversationId,
         message: Message,
     },
+    /// A message, after its change number `change`. Hidden from patients as above.
+    Change {
+        conversation: ConversationId,
+        change: i64,
+        message: Message,
+    },
     /// Something was written whose rows the publisher does not hold; also the
     /// periodic beacon that uncovers a lost nudge.
     Head {
         conversation: ConversationId,
         head_seq: i64,
+        #[serde(default)]
+        head_change: i64,
     },
     Receipt(ReceiptView),
     Typing(TypingView),

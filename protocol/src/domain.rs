@@ -148,22 +148,77 @@ pub struct Message {
     pub client_message_id: Option<crate::ids::ClientMessageId>,
     pub consultation: Option<ConsultationId>,
     pub sent_at: TimestampMs,
+    /// The message that this one answers.
+    #[serde(default)]
+    pub reply_to: Option<Quote>,
+    /// Set when the text is not the first one.
+    #[serde(default)]
+    pub edited_at: Option<TimestampMs>,
+    /// Number of the last change of this message in its conversation; 0 when it never
+    /// was changed. Of two versions the one with the higher number is the newer.
+    #[serde(default)]
+    #[ts(type = "number")]
+    pub change: i64,
     pub body: MessageBody,
 }
 
 impl Message {
+    /// Whether patients see less of it than operators do.
+    pub fn has_operators_words(&self) -> bool {
+        matches!(self.body, MessageBody::Note { .. } | MessageBody::DeletedNote)
+            || self.reply_to.as_ref().is_some_and(|quote| quote.body.is_of_note())
+    }
+
     /// The message as a reader of this kind may see it: patients see that there
     /// is a note's place in the order, but neither its text nor its author.
     #[must_use]
     pub fn seen_by(mut self, reader: PersonKind) -> Self {
-        if reader == PersonKind::Patient && matches!(self.body, MessageBody::Note { .. }) {
+        if reader == PersonKind::Operator || !self.has_operators_words() {
+            return self;
+        }
+        self.reply_to = None;
+        if matches!(self.body, MessageBody::Note { .. } | MessageBody::DeletedNote) {
             self.sender = None;
             self.sender_name = None;
             self.sender_kind = None;
             self.client_message_id = None;
+            self.edited_at = None;
             self.body = MessageBody::Hidden;
         }
         self
+    }
+}
+
+/// Characters of a quoted text.
+pub const QUOTE_CHARACTERS: usize = 160;
+
+/// An earlier message, as a reply to it shows it now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[ts(export, export_to = "realtime.ts")]
+pub struct Quote {
+    #[ts(type = "number")]
+    pub seq: i64,
+    pub sender: Option<PersonId>,
+    pub sender_name: Option<String>,
+    pub sender_kind: Option<PersonKind>,
+    pub body: QuoteBody,
+}
+
+/// What a quoted message says, cut to [`QUOTE_CHARACTERS`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[ts(export, export_to = "realtime.ts")]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum QuoteBody {
+    Text { text: String },
+    File { name: String, media_type: String, caption: String },
+    Note { text: String },
+    Deleted,
+    DeletedNote,
+}
+
+impl QuoteBody {
+    const fn is_of_note(&self) -> bool {
+        matches!(self, Self::Note { .. } | Self::DeletedNote)
     }
 }
 
@@ -187,6 +242,10 @@ pub enum MessageBody {
     System {
         event: SystemEvent,
     },
+    /// Its author took it back.
+    Deleted,
+    /// As [`Self::Deleted`], of a note.
+    DeletedNote,
     /// Stands where a reader may not see the message, so that `seq` stays gapless.
     Hidden,
 }

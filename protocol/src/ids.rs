@@ -68,6 +68,8 @@ ids! {
     ConnectionId,
     /// Chosen by the client for each message it writes; makes a resend idempotent.
     ClientMessageId,
+    /// Chosen by the client for each edit or deletion; makes a resend idempotent.
+    ClientChangeId,
     /// One running instance of a service.
     NodeId,
     /// A way into a media room for a device or a program that is no app of ours.

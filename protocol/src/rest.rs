@@ -162,7 +162,7 @@ bodies! {
         pub seq: i64,
         pub sent_at: TimestampMs,
         pub from: Option<PersonKind>,
-        /// `text`, `file`, `note` or `system`.
+        /// `text`, `file`, `note`, `system` or `deleted`.
         pub kind: String,
         /// At most 140 characters of text, or the file's name.
         pub preview: String,

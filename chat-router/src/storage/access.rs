@@ -11,11 +11,18 @@ pub(crate) enum Right {
     Write,
 }
 
+/// How far a conversation has got, in messages and in changes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) change: i64,
+}
+
 /// A person's access to a conversation, as it was in one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) allowed: bool,
-    pub(crate) head_seq: i64,
+    pub(crate) head: Head,
     /// The person's display name.
     pub(crate) name: String,
 }
@@ -30,11 +37,11 @@ impl Storage {
     ) -> Result<Option<Access>, StorageError> {
         let query = match right {
             Right::Read => {
-                "SELECT crm.may_read(p.id, c.id), c.last_seq, p.name
+                "SELECT crm.may_read(p.id, c.id), c.last_seq, c.last_change, p.name
                  FROM chat.conversations c, crm.people p WHERE c.id = $1 AND p.id = $2"
             }
             Right::Write => {
-                "SELECT crm.may_write(p.id, c.id), c.last_seq, p.name
+                "SELECT crm.may_write(p.id, c.id), c.last_seq, c.last_change, p.name
                  FROM chat.conversations c, crm.people p WHERE c.id = $1 AND p.id = $2"
             }
         };
@@ -43,7 +50,11 @@ impl Storage {
             Ok(client.query_opt(&statement, &[&conversation.0, &person.0]).await?)
         })
         .await?;
-        Ok(row.map(|row| Access { allowed: row.get(0), head_seq: row.get(1), name: row.get(2) }))
+        Ok(row.map(|row| Access {
+            allowed: row.get(0),
+            head: Head { seq: row.get(1), change: row.get(2) },
+            name: row.get(3),
+        }))
     }
 
     /// Notes in the append-only log that an operator looked at a patient's record.

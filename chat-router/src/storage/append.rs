@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::files::Files;
+use super::quotes::Quotes;
 use super::{Storage, StorageError, on_connection, person_kind};
 
 /// A message that passed validation.
@@ -20,6 +21,7 @@ pub(crate) struct NewMessage {
     pub(crate) conversation: ConversationId,
     pub(crate) sender: PersonId,
     pub(crate) client_message_id: ClientMessageId,
+    pub(crate) reply_to: Option<i64>,
     pub(crate) content: Content,
 }
 
@@ -107,20 +109,21 @@ impl Storage {
         batch: &[M],
     ) -> Result<Vec<Outcome>, StorageError> {
         let batch: Vec<&NewMessage> = batch.iter().map(AsRef::as_ref).collect();
-        let (rows, files) = on_connection(&self.writers, async |client| {
+        let (rows, files, quotes) = on_connection(&self.writers, async |client| {
             let files = Files::of(client, &batch).await?;
+            let quotes = Quotes::of(client, &batch).await?;
             let statement = client.prepare_typed_cached(APPEND_MANY, &PARAMETERS).await?;
             let columns = Columns::of(&batch, &files);
             // One statement outside of a transaction is one: its rows come after its
             // commit.
-            Ok((client.query(&statement, &columns.parameters()).await?, files))
+            Ok((client.query(&statement, &columns.parameters()).await?, files, quotes))
         })
         .await?;
         let mut outcomes: Vec<_> = rows
             .iter()
             .map(|row| {
                 let place = place(row, batch.len())?;
-                Ok((place, outcome(row, batch[place], &files)?))
+                Ok((place, outcome(row, batch[place], &files, &quotes)?))
             })
             .collect::<Result<_, StorageError>>()?;
         outcomes.sort_unstable_by_key(|(place, _)| *place);
@@ -135,16 +138,17 @@ impl Storage {
 }
 
 const APPEND_MANY: &str = "SELECT place, outcome, seq, sent_at, consultation, sender_name,
-                                  sender_kind, opened_seq, opened_at, opened_event
-                           FROM chat.append_many($1, $2, $3, $4, $5, $6, $7)";
+                                  sender_kind, reply_to, opened_seq, opened_at, opened_event
+                           FROM chat.append_many($1, $2, $3, $4, $5, $6, $7, $8)";
 
-const PARAMETERS: [Type; 7] = [
+const PARAMETERS: [Type; 8] = [
     Type::UUID_ARRAY,
     Type::UUID_ARRAY,
     Type::UUID_ARRAY,
     Type::TEXT_ARRAY,
     Type::TEXT_ARRAY,
     Type::UUID_ARRAY,
+    Type::INT8_ARRAY,
     Type::UUID_ARRAY,
 ];
 
@@ -156,6 +160,7 @@ struct Columns<'a> {
     kinds: Vec<&'static str>,
     texts: Vec<&'a str>,
     files: Vec<Option<Uuid>>,
+    replies: Vec<Option<i64>>,
     consultations: Vec<Uuid>,
 }
 
@@ -169,11 +174,12 @@ impl<'a> Columns<'a> {
             kinds: batch.iter().map(|new| new.content.kind()).collect(),
             texts: batch.iter().map(|new| new.content.text()).collect(),
             files: batch.iter().map(file).collect(),
+            replies: batch.iter().map(|new| new.reply_to).collect(),
             consultations: batch.iter().map(|_| Uuid::now_v7()).collect(),
         }
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 7] {
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 8] {
         [
             &self.conversations,
             &self.senders,
@@ -181,6 +187,7 @@ impl<'a> Columns<'a> {
             &self.kinds,
             &self.texts,
             &self.files,
+            &self.replies,
             &self.consultations,
         ]
     }
@@ -194,13 +201,18 @@ fn place(row: &Row, batch: usize) -> Result<usize, StorageError> {
         .ok_or_else(|| StorageError::Unknown { field: "place", value: place.to_string() })
 }
 
-fn outcome(row: &Row, new: &NewMessage, files: &Files) -> Result<Outcome, StorageError> {
+fn outcome(
+    row: &Row,
+    new: &NewMessage,
+    files: &Files,
+    quotes: &Quotes,
+) -> Result<Outcome, StorageError> {
     Ok(match row.get("outcome") {
         "new" => {
             let stored = Stored {
                 seq: row.get("seq"),
                 sent_at: at(row, "sent_at"),
-                fresh: Some(fresh(row, new, files)?),
+                fresh: Some(fresh(row, new, files, quotes)?),
             };
             Outcome::Stored(stored)
         }
@@ -220,7 +232,12 @@ fn at(row: &Row, column: &str) -> TimestampMs {
     row.get::<_, jiff::Timestamp>(column).into()
 }
 
-fn fresh(row: &Row, new: &NewMessage, files: &Files) -> Result<Fresh, StorageError> {
+fn fresh(
+    row: &Row,
+    new: &NewMessage,
+    files: &Files,
+    quotes: &Quotes,
+) -> Result<Fresh, StorageError> {
     let sender_kind: PersonKind = person_kind(row.get("sender_kind"))?;
     let consultation = row.get::<_, Option<_>>("consultation").map(ConsultationId);
     let message = Message {
@@ -231,6 +248,9 @@ fn fresh(row: &Row, new: &NewMessage, files: &Files) -> Result<Fresh, StorageErr
         client_message_id: Some(new.client_message_id),
         consultation,
         sent_at: at(row, "sent_at"),
+        reply_to: row.get::<_, Option<_>>("reply_to").and_then(|seq| quotes.find(new, seq)),
+        edited_at: None,
+        change: 0,
         body: body(&new.content, files.carried_by(new)),
     };
     let opened = match row.get("opened_seq") {
@@ -267,6 +287,9 @@ fn opening(
         client_message_id: None,
         consultation,
         sent_at: at(row, "opened_at"),
+        reply_to: None,
+        edited_at: None,
+        change: 0,
         body: MessageBody::System { event },
     })
 }

@@ -99,6 +99,7 @@ mod tests {
             conversation: ConversationId(Uuid::from_u128(conversation.into())),
             sender: PersonId(Uuid::nil()),
             client_message_id: ClientMessageId(Uuid::from_u128(id.into())),
+            reply_to: None,
             content: Content::Text(String::new()),
         };
         Job { message, arrived: Instant::now(), answer: oneshot::channel().0 }

@@ -12,7 +12,7 @@ use super::batch::{Backlog, Batch};
 use super::{Job, Pace, Tools};
 use crate::refusal;
 use crate::retry::{GIVE_UP_AFTER, retrying};
-use crate::storage::{Fresh, NewMessage, Outcome, Refused, StorageError, Stored};
+use crate::storage::{Fresh, Head, NewMessage, Outcome, Refused, StorageError, Stored};
 
 /// Pauses between attempts on conversations that others hold. A holder needs about a
 /// millisecond; one that is stuck is not to be asked all the time.
@@ -204,7 +204,7 @@ async fn announce(mut news: mpsc::Receiver<News>, tools: Tools) {
             tools.announcer.stored(fresh).await;
         }
         for ack in found {
-            tools.announcer.head(ack.conversation, ack.seq).await;
+            tools.announcer.head(ack.conversation, Head { seq: ack.seq, change: 0 }).await;
         }
     }
 }

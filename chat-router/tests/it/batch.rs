@@ -15,7 +15,8 @@ async fn one_lane() -> House {
 }
 
 fn message(conversation: ConversationId, body: SendBody) -> ChatSend {
-    ChatSend { conversation, client_message_id: ClientMessageId::generate(), body }
+    let client_message_id = ClientMessageId::generate();
+    ChatSend { conversation, client_message_id, reply_to: None, body }
 }
 
 async fn send_many(house: &House, actor: &Actor, messages: Vec<ChatSend>) -> Vec<Answer<ChatAck>> {

@@ -15,7 +15,8 @@ async fn the_beacon_uncovers_the_loss_of_the_last_message() {
     // Subscribed after the message: it is lost to this listener.
     let mut events = house.events().await;
     let head = events.next().await;
-    assert_eq!(head, ChatEvent::Head { conversation: house.conversation, head_seq: 2 });
+    let conversation = house.conversation;
+    assert_eq!(head, ChatEvent::Head { conversation, head_seq: 2, head_change: 0 });
 }
 
 #[tokio::test]
@@ -35,7 +36,8 @@ async fn a_router_announces_at_its_start_what_a_crashed_one_could_not() {
     };
     housecall_chat_router::start(context, Config::default()).await.unwrap();
     let head = events.next().await;
-    assert_eq!(head, ChatEvent::Head { conversation: house.conversation, head_seq: message.seq });
+    let (conversation, head_seq) = (house.conversation, message.seq);
+    assert_eq!(head, ChatEvent::Head { conversation, head_seq, head_change: 0 });
 }
 
 #[tokio::test]

@@ -7,13 +7,13 @@ use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::testing::NatsServer;
 use housecall_platform::token::Verifier;
-use housecall_protocol::client::{ChatAck, ChatPage, ChatSend, ErrorCode, SendBody};
+use housecall_protocol::client::{ChatAck, ChatChanges, ChatPage, ChatSend, ErrorCode, SendBody};
 use housecall_protocol::cluster::{
     Actor, Answer, ChatCommand, ChatEvent, ChatReply, ChatRequest, subject,
 };
 use housecall_protocol::domain::{Message, MessageBody, PersonKind, Role};
 use housecall_protocol::ids::{
-    ClientMessageId, ConsultationId, ConversationId, FileId, PersonId, SessionId,
+    ClientChangeId, ClientMessageId, ConsultationId, ConversationId, FileId, PersonId, SessionId,
 };
 use housecall_schema::testing::TestDatabase;
 use tokio_util::sync::CancellationToken;
@@ -206,10 +206,60 @@ impl House {
         client_message_id: ClientMessageId,
         body: SendBody,
     ) -> Answer<ChatAck> {
-        let messages = vec![ChatSend { conversation, client_message_id, body }];
+        let messages = vec![ChatSend { conversation, client_message_id, reply_to: None, body }];
         match self.ask(actor, ChatCommand::Send { messages }).await? {
             ChatReply::Acks(mut acks) => acks.pop().expect("an answer to each"),
             other => panic!("{other:?} instead of an ack"),
+        }
+    }
+
+    pub(crate) async fn reply(&self, actor: &Actor, reply_to: i64, body: SendBody) -> ChatAck {
+        let (conversation, client_message_id) = (self.conversation, ClientMessageId::generate());
+        let message = ChatSend { conversation, client_message_id, reply_to: Some(reply_to), body };
+        match self.ask(actor, ChatCommand::Send { messages: vec![message] }).await.unwrap() {
+            ChatReply::Acks(mut acks) => acks.pop().expect("an answer to each").unwrap(),
+            other => panic!("{other:?} instead of an ack"),
+        }
+    }
+
+    pub(crate) async fn edit(&self, actor: &Actor, seq: i64, text: &str) -> Answer<i64> {
+        self.change(actor, seq, ClientChangeId::generate(), Some(text)).await
+    }
+
+    pub(crate) async fn delete(&self, actor: &Actor, seq: i64) -> Answer<i64> {
+        self.change(actor, seq, ClientChangeId::generate(), None).await
+    }
+
+    /// The change's number.
+    pub(crate) async fn change(
+        &self,
+        actor: &Actor,
+        seq: i64,
+        client_change_id: ClientChangeId,
+        text: Option<&str>,
+    ) -> Answer<i64> {
+        let (conversation, text) = (self.conversation, text.map(str::to_owned));
+        let command = ChatCommand::Change { conversation, seq, client_change_id, text };
+        match self.ask(actor, command).await? {
+            ChatReply::Changed(ack) => {
+                assert_eq!(ack.client_change_id, client_change_id);
+                Ok(ack.change)
+            }
+            other => panic!("{other:?} instead of an ack"),
+        }
+    }
+
+    pub(crate) async fn changes(
+        &self,
+        actor: &Actor,
+        after_change: i64,
+        limit: u16,
+    ) -> ChatChanges {
+        let conversation = self.conversation;
+        let command = ChatCommand::FetchChanges { conversation, after_change, limit };
+        match self.ask(actor, command).await.unwrap() {
+            ChatReply::Changes(changes) => changes,
+            other => panic!("{other:?} instead of changes"),
         }
     }
 
@@ -335,6 +385,7 @@ pub(crate) fn words(message: &Message) -> &str {
         MessageBody::Text { text } | MessageBody::Note { text } => text,
         MessageBody::File { caption, .. } => caption,
         MessageBody::System { .. } => "system",
+        MessageBody::Deleted | MessageBody::DeletedNote => "deleted",
         MessageBody::Hidden => "hidden",
     }
 }

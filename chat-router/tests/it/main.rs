@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod changes;
 mod delivery;
 mod history;
 mod house;

@@ -57,7 +57,7 @@ fn select(key: &str, rest: &str) -> String {
                 CASE WHEN k.state = 'closed' AND NOT $2 THEN 0 ELSE
                     (SELECT count(*) FROM chat.messages m
                      WHERE m.consultation_id = k.id AND m.seq > coalesce(r.read_seq, 0)
-                       AND m.kind IN ('text', 'file')
+                       AND m.kind IN ('text', 'file') AND m.deleted_at IS NULL
                        AND CASE WHEN $2 THEN m.sender_id <> $1 ELSE m.sender_id = k.patient_id END)
                 END AS unread,
                 CASE WHEN k.state = 'waiting' THEN
@@ -71,7 +71,8 @@ fn select(key: &str, rest: &str) -> String {
          LEFT JOIN crm.specialties ks ON ks.code = k.specialty
          LEFT JOIN chat.receipts r ON r.conversation_id = k.conversation_id AND r.person_id = $1
          LEFT JOIN LATERAL (
-             SELECT m.seq, m.sent_at, m.kind, s.kind AS sender_kind,
+             SELECT m.seq, m.sent_at, s.kind AS sender_kind,
+                    CASE WHEN m.deleted_at IS NULL THEN m.kind ELSE 'deleted' END AS kind,
                     left(CASE m.kind WHEN 'file' THEN f.name
                                      WHEN 'system' THEN m.event ->> 'event'
                                      ELSE m.text END, 140) AS preview

@@ -77,7 +77,8 @@ pub(crate) async fn patient_unread(client: &impl GenericClient, patient: PersonI
             "SELECT count(*) AS unread FROM chat.conversations c
              LEFT JOIN chat.receipts r ON r.conversation_id = c.id AND r.person_id = c.patient_id
              JOIN chat.messages m ON m.conversation_id = c.id AND m.seq > coalesce(r.read_seq, 0)
-             WHERE c.patient_id = $1 AND m.kind IN ('text', 'file') AND m.sender_id <> $1",
+             WHERE c.patient_id = $1 AND m.kind IN ('text', 'file') AND m.sender_id <> $1
+               AND m.deleted_at IS NULL",
             &[&patient.0],
         )
         .await?;

@@ -45,8 +45,19 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// A file that has not been taken back with its message.
 pub(crate) async fn find(client: &impl GenericClient, id: FileId) -> Result<Option<FileRow>> {
-    let row = client.query_opt("SELECT * FROM crm.files WHERE id = $1", &[&id.0]).await?;
+    let row = client
+        .query_opt(
+            "SELECT * FROM crm.files f WHERE f.id = $1
+               AND (NOT EXISTS (SELECT 1 FROM chat.changes h
+                                WHERE h.old_file_id = f.id AND h.kind = 'deleted')
+                    OR EXISTS (SELECT 1 FROM chat.messages m
+                               WHERE m.conversation_id = f.conversation_id
+                                 AND m.file_id = f.id))",
+            &[&id.0],
+        )
+        .await?;
     let file = |row: Row| {
         Ok(FileRow {
             view: view(&row)?,
@@ -93,6 +104,8 @@ pub(crate) async fn sweep_unsent(client: &impl GenericClient) -> Result<Vec<File
                    AND NOT EXISTS (SELECT 1 FROM chat.messages m
                                    WHERE m.conversation_id = f.conversation_id
                                      AND m.file_id = f.id)
+                   -- What was sent and taken back stays on record.
+                   AND NOT EXISTS (SELECT 1 FROM chat.changes h WHERE h.old_file_id = f.id)
                  LIMIT 100)
              RETURNING id",
             &[],

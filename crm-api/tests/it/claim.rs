@@ -60,7 +60,7 @@ async fn everybody_is_told_of_a_claim_after_it() {
     assert_eq!(summary["state"], "active");
     assert_eq!(summary["operator"]["name"], "petrov");
     let event: ChatEvent = chat.next().await.expect("an event").parse().expect("readable");
-    assert_eq!(event, ChatEvent::Head { conversation, head_seq: 2 });
+    assert_eq!(event, ChatEvent::Head { conversation, head_seq: 2, head_change: 0 });
     let event: DeskEvent = desk.next().await.expect("an event").parse().expect("readable");
     assert_eq!(event.id, id);
 

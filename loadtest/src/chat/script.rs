@@ -147,6 +147,9 @@ mod tests {
             client_message_id: None,
             consultation: None,
             sent_at,
+            reply_to: None,
+            edited_at: None,
+            change: 0,
             body: MessageBody::Text { text: text(987_654_321) },
         };
         let event = ServerFrame::ChatMessage(ChatMessage { conversation, message });

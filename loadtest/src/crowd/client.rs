@@ -148,6 +148,23 @@ impl Client {
         }
     }
 
+    /// The data of the next event of this type; others are dropped.
+    ///
+    /// # Errors
+    /// When none comes in time, or the connection ends.
+    pub async fn event(&mut self, kind: &str) -> anyhow::Result<Value> {
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                let mut frame = self.frame().await?;
+                if frame["type"] == kind {
+                    return Ok(frame["data"].take());
+                }
+            }
+        })
+        .await
+        .with_context(|| format!("no event {kind}"))?
+    }
+
     /// The next frame. Pings are answered on the way.
     ///
     /// # Errors

@@ -1,3 +1,4 @@
 //! Platform parts against real servers.
 
 mod bus;
+mod token;

@@ -26,12 +26,25 @@ fn examples() -> Vec<ClientFrame> {
         ClientFrame::ChatSend(ChatSend {
             conversation,
             client_message_id: id(4),
+            reply_to: Some(40),
             body: SendBody::Text { text: "Добрый день".to_owned() },
         }),
+        ClientFrame::ChatEdit(ChatEdit {
+            conversation,
+            seq: 41,
+            client_change_id: id(9),
+            text: "Добрый вечер".to_owned(),
+        }),
+        ClientFrame::ChatDelete(ChatDelete { conversation, seq: 41, client_change_id: id(9) }),
         ClientFrame::ChatFetch(ChatFetch {
             conversation,
             after_seq: Some(41),
             before_seq: None,
+            limit: 50,
+        }),
+        ClientFrame::ChatFetchChanges(ChatFetchChanges {
+            conversation,
+            after_change: 3,
             limit: 50,
         }),
         ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq: 42, read_seq: 41 }),

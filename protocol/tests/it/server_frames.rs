@@ -60,6 +60,15 @@ fn message(body: MessageBody) -> Message {
         client_message_id: Some(id(4)),
         consultation: Some(id(6)),
         sent_at: AT,
+        reply_to: Some(Quote {
+            seq: 40,
+            sender: Some(id(5)),
+            sender_name: Some("Илья".to_owned()),
+            sender_kind: Some(PersonKind::Operator),
+            body: QuoteBody::Text { text: "Что беспокоит?".to_owned() },
+        }),
+        edited_at: Some(AT),
+        change: 3,
         body,
     }
 }
@@ -90,7 +99,12 @@ fn welcome() -> Welcome {
         }],
         calls: vec![call(CallState::Ringing)],
         conversation: Some(id(1)),
-        limits: Limits { message_characters: 4000, file_bytes: 26_214_400, ring_seconds: 45 },
+        limits: Limits {
+            message_characters: 4000,
+            file_bytes: 26_214_400,
+            ring_seconds: 45,
+            change_seconds: 3600,
+        },
     }
 }
 
@@ -98,7 +112,12 @@ fn chat() -> Vec<ServerFrame> {
     let conversation = id(1);
     let text = || MessageBody::Text { text: "Болит горло".to_owned() };
     vec![
-        ServerFrame::ChatState(ChatState { conversation, head_seq: 42, receipts: vec![receipt()] }),
+        ServerFrame::ChatState(ChatState {
+            conversation,
+            head_seq: 42,
+            head_change: 3,
+            receipts: vec![receipt()],
+        }),
         ServerFrame::ChatAck(ChatAck {
             conversation,
             client_message_id: id(4),
@@ -112,7 +131,23 @@ fn chat() -> Vec<ServerFrame> {
             has_more: true,
         }),
         ServerFrame::ChatMessage(ChatMessage { conversation, message: message(text()) }),
-        ServerFrame::ChatHead(ChatHead { conversation, head_seq: 42 }),
+        ServerFrame::ChatChangeAck(ChatChangeAck {
+            conversation,
+            client_change_id: id(9),
+            change: 3,
+        }),
+        ServerFrame::ChatChange(ChatChange {
+            conversation,
+            change: 3,
+            message: message(MessageBody::Deleted),
+        }),
+        ServerFrame::ChatChanges(ChatChanges {
+            conversation,
+            messages: vec![message(text())],
+            up_to_change: 3,
+            has_more: false,
+        }),
+        ServerFrame::ChatHead(ChatHead { conversation, head_seq: 42, head_change: 3 }),
         ServerFrame::ChatReceipt(receipt()),
         ServerFrame::ChatTyping(TypingView {
             conversation,
@@ -212,6 +247,9 @@ const fn has_example(frame: &ServerFrame) {
         | ServerFrame::ChatAck(_)
         | ServerFrame::ChatPage(_)
         | ServerFrame::ChatMessage(_)
+        | ServerFrame::ChatChangeAck(_)
+        | ServerFrame::ChatChange(_)
+        | ServerFrame::ChatChanges(_)
         | ServerFrame::ChatHead(_)
         | ServerFrame::ChatReceipt(_)
         | ServerFrame::ChatTyping(_)
@@ -236,7 +274,7 @@ const fn has_example(frame: &ServerFrame) {
 fn every_frame_is_written_as_it_was() {
     examples().iter().for_each(has_example);
     let map = by_type(&examples());
-    assert_eq!(map.len(), 25, "one example for each frame");
+    assert_eq!(map.len(), 28, "one example for each frame");
     insta::assert_json_snapshot!(map);
 }
 
@@ -269,6 +307,8 @@ fn message_bodies_of_every_kind_are_written_as_they_were() {
         MessageBody::Text { text: "Болит горло".to_owned() },
         MessageBody::File { file, caption: String::new() },
         MessageBody::Note { text: "аллергия".to_owned() },
+        MessageBody::Deleted,
+        MessageBody::DeletedNote,
         MessageBody::Hidden,
         system(SystemEvent::ConsultationOpened { consultation, number: 10_001, specialty: None }),
         system(SystemEvent::ConsultationClaimed {
@@ -305,4 +345,32 @@ fn message_bodies_of_every_kind_are_written_as_they_were() {
             duration_s: 0,
         }),
     ]);
+}
+
+#[test]
+fn patients_see_neither_notes_nor_what_quotes_them() {
+    let note = || QuoteBody::Note { text: "аллергия".to_owned() };
+    let quoting = |body, quoted| {
+        let mut message = message(body);
+        message.reply_to.as_mut().unwrap().body = quoted;
+        message
+    };
+    let text = || MessageBody::Text { text: "Болит".to_owned() };
+    for one in [
+        quoting(MessageBody::Note { text: "?".to_owned() }, note()),
+        quoting(MessageBody::DeletedNote, QuoteBody::DeletedNote),
+        quoting(text(), note()),
+    ] {
+        assert!(one.has_operators_words());
+        assert_eq!(one.clone().seen_by(PersonKind::Operator), one);
+        let seen = one.clone().seen_by(PersonKind::Patient);
+        assert!(!seen.has_operators_words());
+        assert_eq!((seen.seq, seen.change, seen.reply_to), (one.seq, one.change, None));
+        match one.body {
+            MessageBody::Text { .. } => assert_eq!(seen.sender, one.sender),
+            _ => assert_eq!((seen.body, seen.sender), (MessageBody::Hidden, None)),
+        }
+    }
+    let open = quoting(text(), QuoteBody::Deleted);
+    assert_eq!(open.clone().seen_by(PersonKind::Patient), open);
 }

@@ -48,7 +48,11 @@ pub(super) async fn record(
 pub(super) async fn record_failure(gateway: &Gateway, call: CallId) {
     let finished = record(gateway, call, EndReason::Failed, &[], None).await;
     if let Some(finished) = finished {
-        let event = ChatEvent::Head { conversation: finished.conversation, head_seq: finished.seq };
+        let event = ChatEvent::Head {
+            conversation: finished.conversation,
+            head_seq: finished.seq,
+            head_change: 0,
+        };
         gateway.publish(&subject::chat_event(finished.conversation), &event).await;
     }
 }
@@ -60,7 +64,11 @@ pub(super) async fn announce(
     patient: PersonId,
     finished: Finished,
 ) {
-    let event = ChatEvent::Head { conversation: finished.conversation, head_seq: finished.seq };
+    let event = ChatEvent::Head {
+        conversation: finished.conversation,
+        head_seq: finished.seq,
+        head_change: 0,
+    };
     gateway.publish(&subject::chat_event(finished.conversation), &event).await;
     let (topic, id) = changed(gateway, about).await;
     if topic == Topic::Callbacks {

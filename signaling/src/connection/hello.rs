@@ -252,6 +252,7 @@ async fn welcome(
             message_characters: settings.max_message_characters,
             file_bytes: settings.max_file_bytes,
             ring_seconds: u32::try_from(gateway.config.call.ring_s).unwrap_or(u32::MAX),
+            change_seconds: settings.message_change_seconds,
         },
     })
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_protocol::client::{
-    CallData, CallInvite, CallMute, CallRemove, CallStarted, ChatFetch, ChatReceipt, ChatSend,
-    ChatTyping, ClientFrame, Empty, ErrorCode, Incoming, Outgoing, ServerFrame,
+    CallData, CallInvite, CallMute, CallRemove, CallStarted, ChatDelete, ChatEdit, ChatFetch,
+    ChatFetchChanges, ChatReceipt, ChatSend, ChatTyping, ClientFrame, Empty, ErrorCode, Incoming,
+    Outgoing, ServerFrame,
 };
 use housecall_protocol::cluster::{
     Actor, Answer, BeatKind, CallCommand, CallReply, CallRequest, ChatCommand, ChatReply,
@@ -120,6 +121,13 @@ impl Connection {
     }
 }
 
+fn check_limit(limit: u16) -> Result<(), Refusal> {
+    if (1..=200).contains(&limit) {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::BadFrame, "limit: 1 to 200"))
+}
+
 fn amiss() -> Refusal {
     Refusal::new(ErrorCode::Internal, "the chat router answered amiss")
 }
@@ -148,7 +156,16 @@ impl Desk {
                 self.gateway.registry.unfollow(self.handle.id, close.conversation);
                 Ok(ServerFrame::Ok(Empty {}))
             }
+            ClientFrame::ChatEdit(ChatEdit { conversation, seq, client_change_id, text }) => {
+                let text = Some(text);
+                self.chat(ChatCommand::Change { conversation, seq, client_change_id, text }).await
+            }
+            ClientFrame::ChatDelete(ChatDelete { conversation, seq, client_change_id }) => {
+                let text = None;
+                self.chat(ChatCommand::Change { conversation, seq, client_change_id, text }).await
+            }
             ClientFrame::ChatFetch(fetch) => self.fetch(fetch).await,
+            ClientFrame::ChatFetchChanges(fetch) => self.fetch_changes(fetch).await,
             ClientFrame::ChatReceipt(ChatReceipt { conversation, delivered_seq, read_seq }) => {
                 self.chat(ChatCommand::Receipt { conversation, delivered_seq, read_seq }).await
             }
@@ -181,6 +198,8 @@ impl Desk {
         Ok(match self.ask_chat(command).await? {
             ChatReply::State(state) => ServerFrame::ChatState(state),
             ChatReply::Page(page) => ServerFrame::ChatPage(page),
+            ChatReply::Changed(ack) => ServerFrame::ChatChangeAck(ack),
+            ChatReply::Changes(changes) => ServerFrame::ChatChanges(changes),
             ChatReply::Done => ServerFrame::Ok(Empty {}),
             ChatReply::Acks(_) => return Err(amiss()),
         })
@@ -193,10 +212,14 @@ impl Desk {
 
     async fn fetch(&self, fetch: ChatFetch) -> Answer<ServerFrame> {
         let ChatFetch { conversation, after_seq, before_seq, limit } = fetch;
-        if !(1..=200).contains(&limit) {
-            return Err(Refusal::new(ErrorCode::BadFrame, "limit: 1 to 200"));
-        }
+        check_limit(limit)?;
         self.chat(ChatCommand::Fetch { conversation, after_seq, before_seq, limit }).await
+    }
+
+    async fn fetch_changes(&self, fetch: ChatFetchChanges) -> Answer<ServerFrame> {
+        let ChatFetchChanges { conversation, after_change, limit } = fetch;
+        check_limit(limit)?;
+        self.chat(ChatCommand::FetchChanges { conversation, after_change, limit }).await
     }
 
     /// Events wait from before the position is read until it is answered.

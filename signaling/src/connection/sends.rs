@@ -53,7 +53,8 @@ mod tests {
     fn message(id: u32) -> Waiting {
         let body = SendBody::Text { text: String::new() };
         let conversation = ConversationId::generate();
-        (Some(id), ChatSend { conversation, client_message_id: ClientMessageId::generate(), body })
+        let client_message_id = ClientMessageId::generate();
+        (Some(id), ChatSend { conversation, client_message_id, reply_to: None, body })
     }
 
     #[test]

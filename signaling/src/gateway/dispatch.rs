@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use housecall_platform::bus::{BusError, Delivery, Subscription};
-use housecall_protocol::client::{Changed, ChatHead, ChatMessage, Outgoing, ServerFrame};
+use housecall_protocol::client::{
+    Changed, ChatChange, ChatHead, ChatMessage, Outgoing, ServerFrame,
+};
 use housecall_protocol::cluster::{ChatEvent, DeskEvent, PersonEvent, PresenceEvent, subject};
-use housecall_protocol::domain::{Message, MessageBody, PersonKind};
+use housecall_protocol::domain::{Message, PersonKind};
 use housecall_protocol::{ConversationId, PersonId};
 use tokio_util::sync::CancellationToken;
 
@@ -114,9 +116,19 @@ fn chat(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
         return Ok(());
     }
     match delivery.parse::<ChatEvent>()? {
-        ChatEvent::Message { message, .. } => send_message(gateway, conversation, &message),
-        ChatEvent::Head { head_seq, .. } => {
-            let text = text(ServerFrame::ChatHead(ChatHead { conversation, head_seq }));
+        ChatEvent::Message { message, .. } => {
+            send_message(gateway, conversation, &message, |message| {
+                ServerFrame::ChatMessage(ChatMessage { conversation, message })
+            });
+        }
+        ChatEvent::Change { change, message, .. } => {
+            send_message(gateway, conversation, &message, |message| {
+                ServerFrame::ChatChange(ChatChange { conversation, change, message })
+            });
+        }
+        ChatEvent::Head { head_seq, head_change, .. } => {
+            let head = ChatHead { conversation, head_seq, head_change };
+            let text = text(ServerFrame::ChatHead(head));
             gateway.registry.send_to_followers(conversation, |_| Some(text.clone()));
         }
         ChatEvent::Receipt(receipt) => {
@@ -134,13 +146,18 @@ fn chat(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {
     Ok(())
 }
 
-fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Message) {
-    let render =
-        |message: Message| text(ServerFrame::ChatMessage(ChatMessage { conversation, message }));
+/// Sends each follower what `frame` makes of the message as that one may see it.
+fn send_message(
+    gateway: &Gateway,
+    conversation: ConversationId,
+    message: &Message,
+    frame: impl Fn(Message) -> ServerFrame,
+) {
+    let render = |message: Message| text(frame(message));
     // At most three different texts, each made when first needed.
     let (mut own, mut others, mut hidden) = (None::<Bytes>, None::<Bytes>, None);
     gateway.registry.send_to_followers(conversation, |handle| {
-        let text = if handle.kind == PersonKind::Patient && is_note(message) {
+        let text = if handle.kind == PersonKind::Patient && message.has_operators_words() {
             hidden.get_or_insert_with(|| render(message.clone().seen_by(PersonKind::Patient)))
         } else if message.sender == Some(handle.person) {
             own.get_or_insert_with(|| render(message.clone()))
@@ -151,10 +168,6 @@ fn send_message(gateway: &Gateway, conversation: ConversationId, message: &Messa
         };
         Some(text.clone())
     });
-}
-
-const fn is_note(message: &Message) -> bool {
-    matches!(message.body, MessageBody::Note { .. })
 }
 
 fn person(gateway: &Gateway, delivery: &Delivery) -> Result<(), BusError> {

@@ -46,6 +46,9 @@ fn text(house: &House, seq: i64, sender: PersonId, body: MessageBody) -> ChatEve
             client_message_id: Some(ClientMessageId::generate()),
             consultation: Some(house.consultation),
             sent_at: TimestampMs(1),
+            reply_to: None,
+            edited_at: None,
+            change: 0,
             body,
         },
     }
@@ -183,7 +186,12 @@ async fn events_wait_for_the_answer_of_open_and_none_is_lost() {
     publish(&house, &text(&house, 1, house.patient.id, body)).await;
     // Chat events are one subscription: once a typing of another conversation that
     // the patient follows has passed, so has the message.
-    let state = ChatState { conversation: house.conversation, head_seq: 0, receipts: vec![] };
+    let state = ChatState {
+        conversation: house.conversation,
+        head_seq: 0,
+        head_change: 0,
+        receipts: vec![],
+    };
     let mut watcher = house.connect(house.patient).await;
     let typing = TypingView {
         conversation: house.conversation,
@@ -207,7 +215,12 @@ async fn a_note_is_hidden_from_the_patient_and_client_ids_from_others() {
     let mut doctor = house.connect(house.doctor).await;
     let id = doctor.send("chat.open", json!({"conversation": house.conversation})).await;
     let (_, delivery) = router.next().await;
-    let state = ChatState { conversation: house.conversation, head_seq: 0, receipts: vec![] };
+    let state = ChatState {
+        conversation: house.conversation,
+        head_seq: 0,
+        head_change: 0,
+        receipts: vec![],
+    };
     router.answer(&delivery, Ok(ChatReply::State(state))).await;
     doctor.answer(id).await;
 
@@ -248,7 +261,7 @@ async fn typing_is_not_echoed_and_receipts_and_heads_pass() {
         read_seq: 2,
     };
     publish(&house, &ChatEvent::Receipt(receipt)).await;
-    publish(&house, &ChatEvent::Head { conversation, head_seq: 9 }).await;
+    publish(&house, &ChatEvent::Head { conversation, head_seq: 9, head_change: 0 }).await;
     assert_eq!(patient.event("chat.head").await["head_seq"], 9);
     assert_eq!(patient.event("chat.receipt").await["read_seq"], 2);
     let typed = patient.event("chat.typing").await;
@@ -263,7 +276,12 @@ async fn an_operator_who_lost_the_right_stops_hearing() {
     let mut doctor = house.connect(house.doctor).await;
     let id = doctor.send("chat.open", json!({"conversation": house.conversation})).await;
     let (_, delivery) = router.next().await;
-    let state = ChatState { conversation: house.conversation, head_seq: 0, receipts: vec![] };
+    let state = ChatState {
+        conversation: house.conversation,
+        head_seq: 0,
+        head_change: 0,
+        receipts: vec![],
+    };
     router.answer(&delivery, Ok(ChatReply::State(state))).await;
     doctor.answer(id).await;
 
@@ -282,9 +300,17 @@ async fn an_operator_who_lost_the_right_stops_hearing() {
     // Desk events are handled in order: the second `changed` comes after the first's check.
     house.bus.publish(subject::DESK_EVENT, &event).await.unwrap();
     doctor.event("changed").await;
-    publish(&house, &ChatEvent::Head { conversation: house.conversation, head_seq: 5 }).await;
+    publish(
+        &house,
+        &ChatEvent::Head { conversation: house.conversation, head_seq: 5, head_change: 0 },
+    )
+    .await;
     let mut patient = house.connect(house.patient).await;
-    publish(&house, &ChatEvent::Head { conversation: house.conversation, head_seq: 6 }).await;
+    publish(
+        &house,
+        &ChatEvent::Head { conversation: house.conversation, head_seq: 6, head_change: 0 },
+    )
+    .await;
     patient.event("chat.head").await;
     assert_eq!(doctor.request("ping", json!({})).await["type"], "pong");
     assert!(doctor.unexpected().is_empty(), "{:?}", doctor.unexpected());

@@ -1,4 +1,5 @@
 /** The client side of Housecall without any interface: sign-in, realtime, chat, calls, files. */
+export { reportActivity } from './activity';
 export type * from './generated/realtime';
 export type * from './rest-types';
 // Both the realtime types and the REST types describe it; they are the same shape.

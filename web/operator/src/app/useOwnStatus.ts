@@ -1,4 +1,4 @@
-import type { PresenceStatus } from '@housecall/sdk';
+import { type PresenceStatus, reportActivity } from '@housecall/sdk';
 import { useCallback, useEffect, useState } from 'react';
 
 import { useHouse, useObservable } from '../api/house';
@@ -21,6 +21,7 @@ export function useOwnStatus(): [PresenceStatus, (status: ChosenStatus) => void]
   useEffect(() => {
     if (connection !== undefined) realtime.send('presence.set', { status: chosen });
   }, [connection, chosen, realtime]);
+  useEffect(() => reportActivity(realtime), [realtime]);
   const choose = useCallback((status: ChosenStatus) => {
     writePreference('status', status);
     setChosen(status);
