@@ -176,10 +176,15 @@ impl Allocator {
     fn choose(&mut self, now: Instant, budget: u64, places: &mut [Place]) {
         if cost(places) > budget {
             // Never above what it has: a link that is too full is no time for more.
+            self.hysteresis.overfull();
             cut(places, budget);
-            self.hysteresis.lowered(now);
+            self.spare(now, budget, places);
+            if places.iter().any(|place| place.height < place.held) {
+                self.hysteresis.lowered(now);
+            }
             return;
         }
+        self.hysteresis.must_pause(now, false, false);
         if places.iter().any(|place| place.lost) {
             self.hysteresis.lowered(now);
         }
@@ -191,6 +196,20 @@ impl Allocator {
         let higher = places.iter().zip(&before).any(|(place, before)| place.height > *before);
         if !self.hysteresis.may_raise(now, higher) {
             places.iter_mut().zip(before).for_each(|(place, before)| place.height = before);
+        }
+    }
+}
+
+impl Allocator {
+    /// Leaves those their lowest layer who have nothing less, for a moment.
+    fn spare(&mut self, now: Instant, budget: u64, places: &mut [Place]) {
+        let starves = |place: &Place| place.held > 0 && place.height == 0;
+        let short = places.iter().any(starves);
+        let lowest: u64 =
+            places.iter().filter(|it| it.held > 0).map(|it| with_overhead(it.ladder.bps(1))).sum();
+        let pauses = self.hysteresis.must_pause(now, short, lowest > budget * 2);
+        if short && !pauses {
+            places.iter_mut().for_each(|place| place.height = place.held.min(1));
         }
     }
 }
