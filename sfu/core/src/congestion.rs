@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 mod acked;
 mod aimd;
+mod contest;
 mod groups;
 mod history;
 mod loss;
@@ -33,6 +34,7 @@ mod trend;
 
 use acked::Acked;
 use aimd::{Aimd, Evidence};
+use contest::Contest;
 use groups::Groups;
 use history::{History, Sent};
 use loss::Loss;
@@ -102,6 +104,7 @@ pub struct Estimator {
     queue: Queue,
     acked: Acked,
     aimd: Aimd,
+    contest: Contest,
     loss: Loss,
     prober: Prober,
     sending: SendRate,
@@ -128,6 +131,7 @@ impl Estimator {
             queue: Queue::new(),
             acked: Acked::new(),
             aimd: Aimd::new(start),
+            contest: Contest::new(),
             loss: Loss::new(),
             prober: Prober::new(),
             sending: SendRate::default(),
@@ -163,7 +167,7 @@ impl Estimator {
         packets: impl IntoIterator<Item = (u16, Option<i64>)>,
     ) {
         let now_us = self.micros(now);
-        let mut newest = None;
+        let (mut newest, mut loses) = (None, false);
         for (seq, arrival) in packets {
             self.note_gap(seq);
             match arrival {
@@ -175,6 +179,7 @@ impl Estimator {
                 }
                 None => {
                     if let Some(sent) = self.history.lose(now_us, seq) {
+                        loses |= sent.cluster == 0;
                         self.lost(sent);
                     }
                 }
@@ -185,7 +190,7 @@ impl Estimator {
         let in_flight = self.covered < self.history.next_seq();
         self.overdue_us = in_flight.then(|| now_us + self.patience_us());
         self.queue.update(now_us);
-        self.decide(now_us);
+        self.decide(now_us, loses);
     }
 
     /// A round trip measured elsewhere (RTCP, ICE). Without it feedback tells.
@@ -299,7 +304,8 @@ impl Estimator {
         self.rtt_us += (rtt_us - self.rtt_us) / 8;
     }
 
-    fn decide(&mut self, now_us: u64) {
+    /// `loses`: the feedback named media packets that did not arrive.
+    fn decide(&mut self, now_us: u64, loses: bool) {
         // What arrives from a link that just became slow is in the newest window only.
         let (usage, acked_bps) = if self.queue.is_filling() {
             (Usage::Over, self.acked.newest_bps())
@@ -307,15 +313,20 @@ impl Estimator {
             (self.trend.usage(), self.acked.rate_bps())
         };
         let sent_bps = self.sending.rate_bps(now_us);
-        let evidence = Evidence {
+        let mut evidence = Evidence {
             usage,
             acked_bps,
             sent_bps,
             rtt_us: self.rtt_us,
             queue_us: self.queue.wait_us(),
             application_limited: sent_bps < APPLICATION_LIMITED * self.estimate_bps,
+            contested: self.contest.is_on(now_us),
         };
-        self.aimd.update(now_us, evidence);
+        if evidence.contested && !self.queue.is_filling() {
+            evidence.usage = if loses { Usage::Over } else { Usage::Normal };
+        }
+        let fell = self.aimd.update(now_us, evidence);
+        self.contest.update(now_us, evidence.queue_us, fell);
         self.loss.update(now_us, self.aimd.rate_bps(), acked_bps);
         if usage == Usage::Over {
             self.prober.on_overuse(now_us);
@@ -327,7 +338,7 @@ impl Estimator {
     fn finish_probe(&mut self, now_us: u64) {
         let Some(finding) = self.prober.finish(now_us) else { return };
         if finding.rate_bps > self.estimate_bps {
-            self.aimd.set(finding.rate_bps.max(self.aimd.rate_bps()));
+            self.aimd.raise(finding.rate_bps);
             self.loss.raise(finding.rate_bps);
             self.settle(now_us);
         }

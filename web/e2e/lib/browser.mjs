@@ -47,9 +47,10 @@ function keepConnections() {
 /**
  * A person's browser: a context of its own with one page.
  * @param {import('playwright-core').Browser} browser
- * @param {{house: import('./house.mjs').House, device: 'phone' | 'desktop', locale?: string, theme?: 'light' | 'dark'}} options
+ * @param {{house: import('./house.mjs').House, device: 'phone' | 'desktop', locale?: string, theme?: 'light' | 'dark', init?: () => void}} options
+ *   `init` runs in the page before any script of its own.
  */
-export async function openPerson(browser, { house, device, locale = 'ru-RU', theme = 'light' }) {
+export async function openPerson(browser, { house, device, locale = 'ru-RU', theme = 'light', init }) {
   const context = await browser.newContext({
     ...(device === 'phone' ? PHONE : DESKTOP),
     locale,
@@ -59,6 +60,7 @@ export async function openPerson(browser, { house, device, locale = 'ru-RU', the
     permissions: ['camera', 'microphone', 'notifications'],
   });
   await context.addInitScript(keepConnections);
+  if (init) await context.addInitScript(init);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const errors = [];

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 const START_LIMIT_MS = 120_000;
 
 /** Asks the system for a TCP port that is free now. */
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -20,6 +20,8 @@ const MIN_ADDITIVE_BPS: f64 = 4_000.0;
 const REPORT_US: i64 = 100_000;
 /// Weight of the newest sample in the capacity.
 const CAPACITY_WEIGHT: f64 = 0.05;
+/// What a single probe may prove beyond the known capacity.
+const BEYOND_CAPACITY: f64 = 1.2;
 const PACKET_BITS: f64 = 1_200.0 * 8.0;
 const FRAMES_PER_SECOND: f64 = 30.0;
 
@@ -89,6 +91,8 @@ pub(super) struct Evidence {
     pub(super) queue_us: i64,
     /// Much less is sent than the estimate allows.
     pub(super) application_limited: bool,
+    /// Others keep the queue long.
+    pub(super) contested: bool,
 }
 
 impl Evidence {
@@ -122,10 +126,24 @@ impl Aimd {
         self.rate_bps
     }
 
-    /// A probe or another bound decided.
+    /// Another bound decided.
     pub(super) const fn set(&mut self, rate_bps: f64) {
         self.rate_bps = rate_bps;
         self.state = State::Hold;
+    }
+
+    /// A probe found this rate. Well beyond what the link carried when it was full, one
+    /// probe is not enough: behind jitter its packets may arrive closer than they could
+    /// have. The next one, from there, decides.
+    pub(super) fn raise(&mut self, rate_bps: f64) {
+        let believed = match self.capacity.mean_bps {
+            Some(mean) if rate_bps > BEYOND_CAPACITY * mean => {
+                self.capacity.forget();
+                BEYOND_CAPACITY * mean
+            }
+            _ => rate_bps,
+        };
+        self.set(self.rate_bps.max(believed));
     }
 
     /// Whether the rate fell.
@@ -158,7 +176,7 @@ impl Aimd {
             return;
         }
         let seconds = elapsed_us.min(1_000_000) as f64 / 1e6;
-        let grown = if self.capacity.mean_bps.is_some() {
+        let grown = if self.capacity.mean_bps.is_some() && !evidence.contested {
             self.rate_bps + seconds * self.additive_bps(evidence.rtt_us)
         } else {
             (self.rate_bps * GROWTH.powf(seconds)).max(self.rate_bps + seconds * 1_000.0)
@@ -223,6 +241,7 @@ mod tests {
             rtt_us: 50_000,
             queue_us: 0,
             application_limited: false,
+            contested: false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! How long packets wait on the way: one-way delay over the smallest one seen.
 
-/// The smallest delay is looked for in the last one to two of these; short enough
-/// that 200 ppm between the clocks is 4 ms.
-const EPOCH_US: u64 = 10_000_000;
+/// The smallest delay is looked for in the last one to two of these: long enough that a
+/// file transfer does not pass for the way itself, short enough that 200 ppm between
+/// the clocks are 12 ms.
+const EPOCH_US: u64 = 30_000_000;
 /// A step down of more than this is a clock that was set.
 const CLOCK_JUMP_US: i64 = 3_000_000;
 
@@ -82,9 +83,9 @@ mod tests {
         };
         assert_eq!(feed(0, 50_000), 0);
         assert_eq!(feed(100_000, 80_000), 30_000);
-        assert_eq!(feed(9_000_000, 51_000), 1_000);
+        assert_eq!(feed(29_000_000, 51_000), 1_000);
         // The route is 60 ms longer from now on: after two epochs that is the base.
-        assert_eq!(feed(11_000_000, 111_000), 61_000);
-        assert_eq!(feed(32_000_000, 111_000), 0);
+        assert_eq!(feed(31_000_000, 111_000), 61_000);
+        assert_eq!(feed(92_000_000, 111_000), 0);
     }
 }

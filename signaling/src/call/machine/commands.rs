@@ -6,7 +6,7 @@
 use housecall_protocol::ConnectionId;
 use housecall_protocol::PersonId;
 use housecall_protocol::client::{
-    CallAccept, CallLayers, CallReport, CallSlots, ErrorCode, ServerFrame,
+    CallAccept, CallLayers, CallOfferNeeded, CallReport, CallSlots, ErrorCode, ServerFrame,
 };
 use housecall_protocol::cluster::{Answer, CallCommand, CallReply, Refusal};
 use housecall_protocol::domain::{EndReason, MediaState};
@@ -90,7 +90,10 @@ impl CallMachine {
                 let (source, rids) = (*source, rids.clone());
                 ServerFrame::CallLayers(CallLayers { call, source, rids })
             });
-            let missed: Vec<_> = slots.into_iter().chain(layers).collect();
+            let needed = party.lines_needed.map(|(audio_slots, video_slots)| {
+                ServerFrame::CallOfferNeeded(CallOfferNeeded { call, audio_slots, video_slots })
+            });
+            let missed: Vec<_> = slots.into_iter().chain(needed).chain(layers).collect();
             let missed = missed.into_iter().chain(self.faults_for(ask.person));
             effects.extend(missed.map(|frame| Effect::notify(ask.person, frame)));
         }

@@ -88,6 +88,8 @@ pub(crate) struct Party {
     pub(super) flowing: bool,
     /// The relay's last word on their receive slots.
     pub(super) slots: Option<Vec<MediaSlot>>,
+    /// Audio and video m-lines that the relay last asked for.
+    pub(super) lines_needed: Option<(u8, u8)>,
     /// The relay's last word on which layers of theirs are watched.
     pub(super) layers: BTreeMap<TrackSource, Vec<String>>,
     pub(super) levels: Levels,
@@ -106,6 +108,7 @@ impl Party {
             fingerprint: None,
             flowing: false,
             slots: None,
+            lines_needed: None,
             layers: BTreeMap::new(),
             levels: Levels::default(),
             allowance: Allowance::default(),
@@ -184,6 +187,7 @@ impl Party {
         self.signaling = Signaling::Here(connection);
         self.flowing = false;
         self.slots = None;
+        self.lines_needed = None;
         self.layers.clear();
         again
     }

@@ -38,11 +38,10 @@ impl CallMachine {
                 effects.push(Effect::notify(participant, frame));
             }
             SfuEvent::OfferNeeded { participant, audio_slots, video_slots } => {
-                if self.place_of(participant).is_some() {
-                    let needed = CallOfferNeeded { call, audio_slots, video_slots };
-                    let frame = ServerFrame::CallOfferNeeded(needed);
-                    effects.push(Effect::notify(participant, frame));
-                }
+                let Some(party) = self.party_mut(participant) else { return };
+                party.lines_needed = Some((audio_slots, video_slots));
+                let needed = CallOfferNeeded { call, audio_slots, video_slots };
+                effects.push(Effect::notify(participant, ServerFrame::CallOfferNeeded(needed)));
             }
             SfuEvent::Quality { participant, quality } => {
                 if self.place_of(participant).is_some() {

@@ -95,7 +95,7 @@ fn a_pulse_every_ten_seconds_costs_two_seconds() {
 
 #[test]
 fn loss_that_is_not_congestion_takes_little() {
-    for (part, used) in [(0.01, 0.82), (0.02, 0.8), (0.05, 0.75), (0.1, 0.65), (0.2, 0.5)] {
+    for (part, used) in [(0.01, 0.82), (0.02, 0.8), (0.05, 0.75), (0.1, 0.65), (0.2, 0.4)] {
         minute(used, 100.0, |rig| rig.down.path.loss = Loss::Random(part));
         minute(used, 100.0, |rig| rig.down.path.loss = Loss::Bursty { part, burst: 8.0 });
     }
@@ -111,7 +111,7 @@ fn a_link_that_drops_instead_of_queueing_is_not_flooded() {
         let tally = rig.down.tally;
         let dropped = tally.overflowed as f64 / tally.sent as f64;
         let story = rig.record.trace(0.0, 60.0);
-        assert!(dropped < 0.05, "{dropped}: {story}");
+        assert!(dropped < 0.08, "{dropped}: {story}");
         let used = rig.record.used(20.0, 60.0);
         assert!(used > 0.75, "{used}: {story}");
     }
