@@ -71,7 +71,6 @@ impl Core {
         participant.note_allocation(now, &allocation, !candidates.is_empty());
         let mut paused = false;
         for (candidate, demand) in candidates.iter().zip(demands) {
-            eprintln!("ALLOC est {estimate_bps} audio {audio_bps} {:?} -> {:?} {:?} {:?}", candidate.demand.choice, demand.choice, candidate.demand.encodings.map(|e| e.map(|e| (e.bps, e.available))), allocation);
             let subscriber = Subscriber { participant: key, slot: candidate.slot };
             paused |= self.choose(now, subscriber, candidate, demand.choice);
         }

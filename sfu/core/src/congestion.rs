@@ -325,6 +325,9 @@ impl Estimator {
         if evidence.contested && !self.queue.is_filling() {
             evidence.usage = if loses { Usage::Over } else { Usage::Normal };
         }
+        if evidence.is_own_burst() {
+            evidence.usage = Usage::Under;
+        }
         let fell = self.aimd.update(now_us, evidence);
         self.contest.update(now_us, evidence.queue_us, fell);
         self.loss.update(now_us, self.aimd.rate_bps(), acked_bps);

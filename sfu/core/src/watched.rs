@@ -69,8 +69,9 @@ impl Core {
                         .target()
                 });
                 // Each needs those below it, and a lone layer is all there is.
-                let highest = targets.map(|target| target.spatial).max();
-                wanted = highest.map_or(0, |highest| (2_u8 << highest) - 1);
+                let lone = meter.count() == 1;
+                let highest = targets.map(|target| if lone { MAX_SPATIAL as u8 - 1 } else { target.spatial });
+                wanted = highest.max().map_or(0, |highest| (2_u8 << highest) - 1);
             }
         }
         if wanted == 0 {
