@@ -178,7 +178,11 @@ impl Client {
         let pt = params.expect("Opus was negotiated").pt();
         let seq = &mut self.seq[Media::Audio as usize];
         *seq += 1;
-        let levels = ExtensionValues { audio_level: Some(-below), ..ExtensionValues::default() };
+        let levels = ExtensionValues {
+            audio_level: Some(-below),
+            voice_activity: Some(below < 50),
+            ..ExtensionValues::default()
+        };
         let timestamp = (*seq as u32).wrapping_mul(960);
         let payload = (*seq as u32).to_be_bytes();
         let write = RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice())
