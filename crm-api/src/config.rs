@@ -42,6 +42,10 @@ pub struct Config {
     pub uploads_per_person: RateLimit,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
+    /// Life of a stream link, seconds. A link into a call's room ends with the call.
+    pub stream_link_s: u32,
+    /// Links into one room that are good at the same time.
+    pub stream_links_per_room: u32,
     /// Where one-time codes are posted as JSON `{"phone", "text"}`. Empty: codes are
     /// printed in demo mode, and refused otherwise.
     pub sms_webhook_url: String,
@@ -90,6 +94,8 @@ impl Default for Config {
             logins_per_address: RateLimit { burst: 120, every_s: 5 },
             uploads_per_person: RateLimit { burst: 60, every_s: 2 },
             password_hashers: 4,
+            stream_link_s: 4 * 3600,
+            stream_links_per_room: 8,
             sms_webhook_url: String::new(),
             client_address_header: String::new(),
         }
@@ -183,6 +189,10 @@ logins_per_address = { burst = 120, every_s = 5 }
 uploads_per_person = { burst = 60, every_s = 2 }
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
+# Links by which devices and programs publish into a room or play it (WHIP, WHEP): life in
+# seconds, and how many of one room are good at the same time.
+stream_link_s = 14400
+stream_links_per_room = 8
 # Where one-time codes are posted as JSON {"phone", "text"}.
 # Empty: codes are printed in demo mode, and refused otherwise.
 sms_webhook_url = ""

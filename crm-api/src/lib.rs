@@ -26,6 +26,7 @@ mod problem;
 mod routes;
 mod start;
 mod storage;
+mod streams;
 mod text;
 
 pub use config::{BrandConfig, Config, RateLimit};

@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod operators;
 pub(crate) mod patients;
 pub(crate) mod sessions;
+pub(crate) mod streams;
 
 use tokio_postgres::error::SqlState;
 

@@ -70,4 +70,6 @@ ids! {
     ClientMessageId,
     /// One running instance of a service.
     NodeId,
+    /// A way into a media room for a device or a program that is no app of ours.
+    StreamLinkId,
 }

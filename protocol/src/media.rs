@@ -43,6 +43,37 @@ impl ParticipantRole {
     }
 }
 
+/// What a stream link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamDirection {
+    /// Into the room, by WHIP (RFC 9725).
+    Publish,
+    /// Out of the room, by WHEP.
+    Play,
+}
+
+impl StreamDirection {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Play => "play",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Publish, Self::Play].into_iter().find(|one| one.as_str() == text)
+    }
+
+    /// Where the protocol of this direction lives on the public listener.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Publish => "/whip/v1",
+            Self::Play => "/whep/v1",
+        }
+    }
+}
+
 /// How large a receive slot is shown, in device pixels. 0 x 0 is off the screen: the
 /// relay pauses it. A slot that was never named counts as large.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -8,8 +8,10 @@ use crate::domain::{
     CallMedia, CallbackState, ConsultationState, EndReason, FileView, PersonKind, PresenceStatus,
     Role, TimestampMs, TrackSource,
 };
-use crate::ids::{CallId, CallbackId, ConsultationId, ConversationId, PersonId, SessionId};
-use crate::media::{Direction, MediaFault, MediaPath, ParticipantRole};
+use crate::ids::{
+    CallId, CallbackId, ConsultationId, ConversationId, PersonId, SessionId, StreamLinkId,
+};
+use crate::media::{Direction, MediaFault, MediaPath, ParticipantRole, StreamDirection};
 
 macro_rules! bodies {
     ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty),* $(,)? })+) => {$(
@@ -372,6 +374,28 @@ bodies! {
         pub last_contact_at: Option<TimestampMs>,
         pub consultations: u32,
     }
+
+    /// A way into a media room for a device or a program that speaks WHIP or WHEP.
+    pub struct StreamLink {
+        pub id: StreamLinkId,
+        /// Absent for a test stream.
+        pub call: Option<CallId>,
+        pub direction: StreamDirection,
+        /// Where the offer is posted to.
+        pub url: String,
+        pub created_at: TimestampMs,
+        pub expires_at: TimestampMs,
+        /// A session uses it now.
+        pub in_use: bool,
+    }
+    pub struct StreamLinkCreate { pub direction: StreamDirection }
+    pub struct IssuedStreamLink {
+        pub link: StreamLink,
+        /// The bearer token that goes with the link. Shown this once.
+        pub token: String,
+    }
+    /// The two ends of a stream that belongs to no call.
+    pub struct TestStream { pub publish: IssuedStreamLink, pub play: IssuedStreamLink }
 
     pub struct Operator {
         pub id: PersonId,

@@ -46,6 +46,20 @@ pub struct Config {
     pub max_sdp_bytes: usize,
     /// Most m-lines in an offer.
     pub max_media_lines: usize,
+    /// SSRCs a participant may send at a time; simulcast and repetitions need several
+    /// per track.
+    pub max_ssrcs: usize,
+    /// Missing packets of one stream that are asked for at a time.
+    pub max_nacks: usize,
+    /// Packets that may wait for one subscriber; then the oldest video goes.
+    pub max_queue_packets: usize,
+    /// The same in bytes.
+    pub max_queue_bytes: usize,
+    /// Bytes kept of each video stream, to be sent again when a subscriber misses them.
+    pub history_bytes: usize,
+    /// Estimate what the link to each subscriber carries, and send no more. Without it
+    /// everything is sent as it comes.
+    pub congestion_control: bool,
     /// Seconds a participant may take to connect, and may stay disconnected.
     pub patience_s: u64,
     /// Seconds an empty room keeps its state, for participants who come back.
@@ -74,6 +88,12 @@ impl Default for Config {
             max_room_participants: 50,
             max_sdp_bytes: 64 * 1024,
             max_media_lines: 12,
+            max_ssrcs: 32,
+            max_nacks: 256,
+            max_queue_packets: 2_048,
+            max_queue_bytes: 1024 * 1024,
+            history_bytes: 512 * 1024,
+            congestion_control: true,
             patience_s: 30,
             room_linger_s: 60,
             quality_interval_s: 3,
@@ -132,6 +152,17 @@ pub const SAMPLE: &str = r#"[sfu]
 # Longest SDP offer in bytes, and most m-lines in it.
 #max_sdp_bytes = 65536
 #max_media_lines = 12
+# SSRCs a participant may send at a time, and missing packets of one stream that are asked
+# for at a time.
+#max_ssrcs = 32
+#max_nacks = 256
+# Packets and bytes that may wait for one subscriber; then the oldest video goes.
+#max_queue_packets = 2048
+#max_queue_bytes = 1048576
+# Bytes kept of each video stream, to be sent again when a subscriber misses them.
+#history_bytes = 524288
+# Estimate what the link to each subscriber carries, and send no more.
+#congestion_control = true
 # Seconds a participant may take to connect, and may stay disconnected.
 #patience_s = 30
 # Seconds an empty room keeps its state, for participants who come back.

@@ -12,6 +12,7 @@ use housecall_protocol::cluster::{
     Answer, Placement as Placed, Refusal, SfuEvent, SfuReply, SfuRequest, subject,
 };
 use housecall_protocol::ids::{CallId, NodeId};
+use housecall_sfu_core::congestion;
 use housecall_sfu_core::{CoreConfig, Limits, RequestError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -147,7 +148,13 @@ fn core_config(config: &Config, sockets: &Sockets) -> CoreConfig {
             room_participants: config.max_room_participants,
             sdp_bytes: config.max_sdp_bytes,
             media_lines: config.max_media_lines,
+            ssrcs: config.max_ssrcs,
+            nacks: config.max_nacks,
+            queue_packets: config.max_queue_packets,
+            queue_bytes: config.max_queue_bytes,
+            history_bytes: config.history_bytes,
         },
+        congestion: config.congestion_control.then(congestion::Config::default),
         patience: Duration::from_secs(config.patience_s),
         room_linger: Duration::from_secs(config.room_linger_s),
         quality_interval: Duration::from_secs(config.quality_interval_s.max(1)),

@@ -1,7 +1,7 @@
-//! A worker's UDP sockets. Datagrams of one size to one destination leave together by
-//! generic segmentation offload: a system call and the kernel's way through its
-//! stack cost more than all else that is done for a packet. Where the kernel or the
-//! network card refuses, datagrams go one by one.
+//! A worker's UDP sockets. The core hands out datagrams of one size to one destination
+//! together, and together they leave by generic segmentation offload: a system call
+//! and the kernel's way through its stack cost more than all else that is done for a
+//! packet. Where the kernel or the network card refuses, datagrams go one by one.
 //!
 //! Datagrams come in one by one: publishers' packets are a small part of the
 //! traffic, and `recvmmsg` with its control messages was measured to cost more than
@@ -24,8 +24,6 @@ pub(crate) const MAX_DATAGRAM_BYTES: usize = 2048;
 /// Datagrams taken before a turn ends, so that a flood cannot keep the worker from
 /// sending what it has.
 const RECEIVE_BATCH: usize = 128;
-/// Most bytes in one send: what an IPv6 datagram may hold, less its headers.
-const BURST_BYTES: usize = 65_000;
 
 /// Opens a non-blocking socket.
 ///
@@ -45,23 +43,12 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Datagrams that will leave by one system call.
-#[derive(Default)]
-struct Burst {
-    destination: Option<SocketAddr>,
-    /// Size of every datagram but the last, which may be smaller.
-    segment: usize,
-    contents: Vec<u8>,
-    segments: usize,
-}
-
 /// One socket with what the kernel offers for it.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
     /// The candidates that lead here; at least one.
     candidates: Vec<SocketAddr>,
     state: UdpSocketState,
-    burst: Burst,
     /// Datagrams one send may hold; 1 where the kernel does not segment.
     max_segments: usize,
 }
@@ -78,7 +65,7 @@ impl MediaSocket {
         // It also asks for times of arrival, which nobody here reads.
         setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
         let max_segments = state.max_gso_segments();
-        Ok(Self { socket, candidates, state, burst: Burst::default(), max_segments })
+        Ok(Self { socket, candidates, state, max_segments })
     }
 
     /// Gives the datagrams that have come to `take`. Which of several candidates a
@@ -98,41 +85,28 @@ impl MediaSocket {
         }
     }
 
-    /// Puts a datagram into the burst, sending what was in it when the two cannot
-    /// leave together. Returns how many datagrams the system did not take.
-    pub(crate) fn send(&mut self, destination: SocketAddr, contents: &[u8]) -> u64 {
-        let fits = self.burst.takes(destination, contents.len(), self.max_segments);
-        let unsent = if fits { 0 } else { self.flush() };
-        self.burst.push(destination, contents);
-        unsent
+    /// Sends datagrams of `segment` bytes; the last may be smaller. Returns how many the
+    /// system did not take: a full send buffer drops as a full network would, and RTP
+    /// recovers.
+    pub(crate) fn send(&mut self, destination: SocketAddr, contents: &[u8], segment: usize) -> u64 {
+        let most = self.max_segments.saturating_mul(segment).max(1);
+        contents.chunks(most).map(|run| self.send_run(destination, run, segment)).sum()
     }
 
-    /// Sends the burst. Returns how many datagrams the system did not take: a full
-    /// send buffer drops as a full network would, and RTP recovers.
-    pub(crate) fn flush(&mut self) -> u64 {
-        let Some(destination) = self.burst.destination.take() else { return 0 };
-        // Its memory is kept for the next one.
-        let mut burst = std::mem::take(&mut self.burst);
-        let unsent = self.send_burst(destination, &burst);
-        burst.contents.clear();
-        self.burst = burst;
-        unsent
-    }
-
-    fn send_burst(&mut self, destination: SocketAddr, burst: &Burst) -> u64 {
-        let whole = self.transmit(destination, &burst.contents, burst.segment);
-        match whole {
+    fn send_run(&mut self, destination: SocketAddr, contents: &[u8], segment: usize) -> u64 {
+        let datagrams = contents.len().div_ceil(segment.max(1)) as u64;
+        match self.transmit(destination, contents, segment) {
             Ok(()) => 0,
-            Err(_) if burst.segments > 1 && self.state.max_gso_segments() == 1 => {
+            Err(_) if datagrams > 1 && self.state.max_gso_segments() == 1 => {
                 tracing::info!("the system does not segment datagrams; sending one by one");
                 self.max_segments = 1;
-                let datagrams = burst.contents.chunks(burst.segment);
+                let datagrams = contents.chunks(segment);
                 datagrams.filter(|one| self.transmit(destination, one, one.len()).is_err()).count()
                     as u64
             }
             Err(error) => {
                 tracing::debug!(%error, "send");
-                burst.segments as u64
+                datagrams
             }
         }
     }
@@ -159,19 +133,13 @@ pub(crate) struct UdpPort {
 }
 
 impl UdpPort {
-    /// Puts a datagram into the burst of its flow's socket. Returns how many datagrams
-    /// the system did not take.
-    pub(crate) fn send(&mut self, flow: &Flow, contents: &[u8]) -> u64 {
+    /// Sends by the flow's socket. See [`MediaSocket::send`].
+    pub(crate) fn send(&mut self, flow: &Flow, contents: &[u8], segment: usize) -> u64 {
         let socket = match self.sockets.as_mut_slice() {
             [only] => Some(only),
             several => several.iter_mut().find(|socket| socket.candidates.contains(&flow.local)),
         };
-        socket.map_or(1, |socket| socket.send(flow.remote, contents))
-    }
-
-    /// Sends all bursts. Returns how many datagrams the system did not take.
-    pub(crate) fn flush(&mut self) -> u64 {
-        self.sockets.iter_mut().map(MediaSocket::flush).sum()
+        socket.map_or(1, |socket| socket.send(flow.remote, contents, segment))
     }
 }
 
@@ -181,33 +149,8 @@ impl AsFd for MediaSocket {
     }
 }
 
-impl Burst {
-    /// Whether a datagram may leave with those that are here: same destination, same
-    /// size, or smaller as the last one.
-    fn takes(&self, destination: SocketAddr, length: usize, max_segments: usize) -> bool {
-        let full_segments = self.contents.len() == self.segment * self.segments;
-        self.destination.is_none()
-            || (self.destination == Some(destination)
-                && full_segments
-                && (1..=self.segment).contains(&length)
-                && self.segments < max_segments
-                && self.contents.len() + length <= BURST_BYTES)
-    }
-
-    fn push(&mut self, destination: SocketAddr, contents: &[u8]) {
-        if self.destination.is_none() {
-            self.destination = Some(destination);
-            self.segment = contents.len();
-            self.segments = 0;
-        }
-        self.segments += 1;
-        self.contents.extend_from_slice(contents);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::time::Duration;
 
     use super::*;
@@ -225,25 +168,19 @@ mod tests {
         MediaSocket::new(socket, candidates).expect("the kernel batches")
     }
 
-    /// Sizes as they come from a call: runs, single ones, a smaller last one.
-    const SIZES: [usize; 12] = [1100, 1100, 1100, 80, 80, 1200, 1000, 1100, 1100, 1, 1, 1100];
-
     fn arrive(max_segments: usize) {
-        let (one, two) = (bound(), bound());
-        let (to_one, to_two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
+        let receiver = bound();
+        let to = receiver.local_addr().unwrap();
         let mut sender = media_socket();
         sender.max_segments = sender.max_segments.min(max_segments);
-        let mut sent: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
-        for (number, size) in SIZES.into_iter().cycle().take(60).enumerate() {
-            let to = if number % 20 < 12 { to_one } else { to_two };
-            let datagram = vec![number as u8; size];
-            assert_eq!(sender.send(to, &datagram), 0);
-            sent.entry(to).or_default().push(datagram);
-        }
-        assert_eq!(sender.flush(), 0);
-        for receiver in [one, two] {
+        // A single one, full runs, and runs whose last datagram is smaller.
+        for (segment, length) in
+            [(80, 80), (1_100, 5_500), (1_200, 3_601), (300, 299), (500, 30_100)]
+        {
+            let contents: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            assert_eq!(sender.send(to, &contents, segment), 0);
             let mut buffer = [0; 2048];
-            for expected in &sent[&receiver.local_addr().unwrap()] {
+            for expected in contents.chunks(segment) {
                 let length = receiver.recv(&mut buffer).expect("every datagram arrives");
                 assert_eq!(&buffer[..length], expected);
             }
@@ -253,6 +190,7 @@ mod tests {
     #[test]
     fn datagrams_arrive_whole_and_in_order_with_and_without_segmentation() {
         arrive(usize::MAX);
+        arrive(7);
         arrive(1);
     }
 
@@ -261,10 +199,8 @@ mod tests {
         let receiver = media_socket();
         let to = receiver.candidates[0];
         let mut sender = media_socket();
-        for number in 0..30_u8 {
-            sender.send(to, &[number; 500]);
-        }
-        sender.flush();
+        let sent: Vec<u8> = (0..30_u8).flat_map(|number| [number; 500]).collect();
+        sender.send(to, &sent, 500);
 
         // Loopback delivers within the send.
         let mut buffer = [0; MAX_DATAGRAM_BYTES];

@@ -260,21 +260,18 @@ impl Thread {
     fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
         loop {
             match core.poll(now) {
-                Output::Transmit { flow, contents, segment_bytes } => {
-                    for packet in contents.chunks(segment_bytes) {
-                        match flow.transport {
-                            Transport::Udp => {
-                                let unsent = self.udp.send(&flow, packet);
-                                self.count_unsent(unsent);
-                            }
-                            Transport::Tcp => self.tcp.send(&flow, packet),
-                        }
+                Output::Transmit { flow, contents, segment_bytes } => match flow.transport {
+                    Transport::Udp => {
+                        let unsent = self.udp.send(&flow, contents, segment_bytes);
+                        self.count_unsent(unsent);
                     }
-                }
+                    Transport::Tcp => {
+                        let packets = contents.chunks(segment_bytes);
+                        packets.for_each(|packet| self.tcp.send(&flow, packet));
+                    }
+                },
                 Output::Event { room, event } => self.tell(room, event),
                 Output::Timeout(at) => {
-                    let unsent = self.udp.flush();
-                    self.count_unsent(unsent);
                     self.tcp.flush(now);
                     return at;
                 }

@@ -46,6 +46,8 @@ pub struct Config {
     pub drain_s: u64,
     /// Calls: section `[signaling.call]`.
     pub call: CallConfig,
+    /// Streams by WHIP and WHEP: section `[signaling.streams]`.
+    pub streams: StreamConfig,
     /// STUN and TURN servers with fixed credentials.
     pub ice_servers: Vec<IceServerConfig>,
     /// Addresses of a coturn server that shares `turn_secret` with us, as
@@ -89,6 +91,22 @@ pub struct CallConfig {
     pub data_burst: u32,
 }
 
+/// Section `[signaling.streams]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamConfig {
+    /// Longest offer, bytes.
+    pub max_sdp_bytes: usize,
+    /// Longest fragment of candidates, bytes.
+    pub max_fragment_bytes: usize,
+    /// Requests of one address per minute on average...
+    pub requests_per_minute: u32,
+    /// ...and at once.
+    pub requests_burst: u32,
+    /// Requests under way at once. One more is answered 503.
+    pub max_requests: usize,
+}
+
 /// An `RTCIceServer` with fixed credentials.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,10 +139,23 @@ impl Default for Config {
             request_timeout_ms: 5000,
             drain_s: 5,
             call: CallConfig::default(),
+            streams: StreamConfig::default(),
             ice_servers: Vec::new(),
             turn_urls: Vec::new(),
             turn_secret: None,
             turn_ttl_s: 12 * 3600,
+        }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            max_sdp_bytes: 64 * 1024,
+            max_fragment_bytes: 16 * 1024,
+            requests_per_minute: 60,
+            requests_burst: 30,
+            max_requests: 64,
         }
     }
 }
@@ -218,6 +249,17 @@ listen_in = true
 # average, and at once.
 data_per_second = 10
 data_burst = 20
+
+[signaling.streams]
+# Devices and programs that publish by WHIP and play by WHEP. Longest offer and longest
+# fragment of candidates, bytes.
+max_sdp_bytes = 65536
+max_fragment_bytes = 16384
+# Requests of one address per minute on average, and at once.
+requests_per_minute = 60
+requests_burst = 30
+# Requests under way at once. One more is answered 503.
+max_requests = 64
 "#;
 
     pub(crate) const fn request_timeout(&self) -> Duration {

@@ -3,7 +3,8 @@
 //! Clients speak [`housecall_protocol::client`] over `/rt/v1`. The gateway keeps
 //! no product state of its own: chat is asked of the chat router, media of the
 //! relays, people of presence, all over the bus. Calls alone are driven here,
-//! each by the gateway that received its start.
+//! each by the gateway that received its start. Devices and programs that are no apps of
+//! ours stream into rooms and out of them over plain HTTP (`streams`).
 
 mod call;
 mod config;
@@ -13,6 +14,7 @@ mod ice;
 mod lane;
 mod metrics;
 mod storage;
+mod streams;
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use call::Calls;
-pub use config::{CallConfig, Config, IceServerConfig};
+pub use config::{CallConfig, Config, IceServerConfig, StreamConfig};
 use gateway::admission::Admission;
 use gateway::dispatch::Subscriptions;
 use gateway::registry::Registry;
@@ -41,7 +43,7 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Starts the gateway. The router carries `/rt/v1`; serve it with connect info, or
+/// Starts the gateway. The router carries `/rt/v1`, `/whip/v1` and `/whep/v1`; serve it with connect info, or
 /// the bound per address has nothing to count by.
 ///
 /// # Errors
@@ -72,7 +74,8 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     tasks.spawn(watchers::refresh(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(drain(Arc::clone(&gateway), stop));
     tasks.close();
-    Ok(Running { router: upgrade::router(gateway), tasks })
+    let router = upgrade::router(Arc::clone(&gateway)).merge(streams::router(gateway));
+    Ok(Running { router, tasks })
 }
 
 /// Ends calls, then connections, then everything else.

@@ -1,8 +1,9 @@
 //! What the gateway counts. Labels are words of the protocol, never ids.
 
+use axum::http::StatusCode;
 use housecall_platform::service::Context;
 use housecall_protocol::domain::{EndReason, PersonKind, TrackSource};
-use housecall_protocol::media::MediaFault;
+use housecall_protocol::media::{MediaFault, StreamDirection};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
@@ -30,6 +31,7 @@ pub(crate) struct Metrics {
     loss: Histogram,
     rtt: Histogram,
     stuck: IntCounterVec,
+    streams: IntCounterVec,
 }
 
 impl Metrics {
@@ -112,6 +114,10 @@ impl Metrics {
                 "Round trip between a participant and the relay, one value per report",
                 &[0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0]
             )),
+            streams: add!(IntCounterVec::new(
+                Opts::new("housecall_gateway_stream_requests_total", "WHIP and WHEP requests"),
+                &["direction", "status"]
+            )),
             stuck: add!(IntCounterVec::new(
                 Opts::new(
                     "housecall_call_stuck_total",
@@ -132,6 +138,10 @@ impl Metrics {
 
     pub(crate) fn stuck(&self, source: TrackSource, fault: MediaFault) {
         self.stuck.with_label_values(&[source.as_str(), fault.as_str()]).inc();
+    }
+
+    pub(crate) fn stream_request(&self, direction: StreamDirection, status: StatusCode) {
+        self.streams.with_label_values(&[direction.as_str(), status.as_str()]).inc();
     }
 
     pub(crate) fn ended(&self, reason: EndReason) {

@@ -10,7 +10,7 @@ use crate::house::{House, Person};
 
 /// Each route with an id of somebody else's thing.
 fn foreign_routes(owner: &Owner) -> Vec<(Method, String, Option<Value>)> {
-    let Owner { consultation, callback, call, file, patient } = owner;
+    let Owner { consultation, callback, call, link, file, patient } = owner;
     let conversation = patient.conversation();
     let (id, session) = (patient.id(), patient.me["session"].as_str().expect("an id"));
     let empty = || Some(json!({}));
@@ -29,6 +29,13 @@ fn foreign_routes(owner: &Owner) -> Vec<(Method, String, Option<Value>)> {
         (Method::POST, format!("/api/v1/callbacks/{callback}/cancel"), None),
         (Method::POST, format!("/api/v1/callbacks/{callback}/done"), None),
         (Method::GET, format!("/api/v1/calls/{call}"), None),
+        (Method::GET, format!("/api/v1/calls/{call}/stream-links"), None),
+        (
+            Method::POST,
+            format!("/api/v1/calls/{call}/stream-links"),
+            Some(json!({ "direction": "play" })),
+        ),
+        (Method::DELETE, format!("/api/v1/stream-links/{link}"), None),
         (Method::GET, format!("/api/v1/patients/{id}"), None),
         (Method::POST, format!("/api/v1/conversations/{conversation}/files?name=a.txt"), empty()),
         (Method::GET, format!("/api/v1/files/{file}"), None),
@@ -42,6 +49,7 @@ struct Owner {
     consultation: String,
     callback: String,
     call: String,
+    link: String,
     file: String,
 }
 
@@ -54,24 +62,27 @@ async fn owner(house: &House) -> Owner {
     let path = format!("/api/v1/conversations/{}/files?name=a.txt", patient.conversation());
     let file = house.post(&path, &patient, json!("text")).await.ok();
     let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
-    let call = call(house, &patient, &consultation).await;
-    Owner { patient, consultation, callback: id(&callback), call, file: id(&file) }
+    let (call, link) = call(house, &patient, &consultation).await;
+    Owner { patient, consultation, callback: id(&callback), call, link, file: id(&file) }
 }
 
-/// A call of the patient that nobody answered.
-async fn call(house: &House, patient: &Person, consultation: &str) -> String {
+/// A call that nobody of the tests is in, and a link into its room.
+async fn call(house: &House, patient: &Person, consultation: &str) -> (String, String) {
     let doctor = house.operator("caller", "doctor", Some("neurology")).await;
-    let (call, patient) = (Uuid::now_v7(), patient.id());
+    let (call, link, patient) = (Uuid::now_v7(), Uuid::now_v7(), patient.id());
     let client = house.database.pool.get().await.expect("a connection");
     let script = format!(
         "INSERT INTO crm.calls (id, conversation_id, consultation_id, caller_id, callee_id, media,
-                                owner_node, ended_at, end_reason)
-         SELECT '{call}', conversation_id, id, '{}', patient_id, 'audio', '{patient}', now(), 'failed'
-         FROM crm.consultations WHERE id = '{consultation}'",
-        doctor.id()
+                                owner_node)
+         SELECT '{call}', conversation_id, id, '{doctor}', patient_id, 'audio', '{patient}'
+         FROM crm.consultations WHERE id = '{consultation}';
+         INSERT INTO crm.stream_links (id, room_id, call_id, direction, token_hash, created_by,
+                                       expires_at)
+         VALUES ('{link}', '{call}', '{call}', 'play', '', '{doctor}', now() + interval '1 h')",
+        doctor = doctor.id()
     );
     client.batch_execute(&script).await.expect("a call");
-    call.to_string()
+    (call.to_string(), link.to_string())
 }
 
 #[tokio::test]
@@ -164,7 +175,7 @@ async fn a_doctor_of_another_specialty_does_not_see_the_question() {
 async fn every_route_with_an_id_is_in_the_table() {
     let house = House::open().await;
     let owner = owner(&house).await;
-    let ids = [&owner.consultation, &owner.callback, &owner.call, &owner.file];
+    let ids = [&owner.consultation, &owner.callback, &owner.call, &owner.link, &owner.file];
     let tested: BTreeSet<(String, String)> = foreign_routes(&owner)
         .into_iter()
         .map(|(method, path, _)| {

@@ -16,4 +16,5 @@ mod patients;
 mod problems;
 mod sign_in;
 mod sms;
+mod streams;
 mod tokens;

@@ -10,3 +10,4 @@ mod house;
 mod lifecycle;
 mod presence;
 mod relay;
+mod streams;

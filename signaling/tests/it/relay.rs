@@ -10,6 +10,7 @@ use housecall_protocol::{CallId, NodeId, PersonId};
 
 /// What a relay was asked, in order, as short words: `join ID`, `forward`.
 pub(crate) struct Relay {
+    pub(crate) node: NodeId,
     bus: Bus,
     asked: Arc<Mutex<Vec<String>>>,
 }
@@ -33,7 +34,7 @@ impl Relay {
                 }
             }
         });
-        Self { bus: bus.clone(), asked }
+        Self { node, bus: bus.clone(), asked }
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {

@@ -93,7 +93,7 @@ export class Coturn {
       }
     } catch (error) {
       await this.stop();
-      throw new Error(`${error}\n${this.#log.join('\n')}`);
+      throw new Error(`coturn: ${this.#log.join("\n")}`, { cause: error });
     }
   }
 

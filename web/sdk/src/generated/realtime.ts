@@ -523,6 +523,11 @@ name_ru: string, name_en: string,
 doctor_ru: string, doctor_en: string, };
 
 /**
+ * A way into a media room for a device or a program that is no app of ours.
+ */
+export type StreamLinkId = string;
+
+/**
  * Events written into the conversation by the house itself.
  */
 export type SystemEvent = { "event": "consultation_opened", consultation: ConsultationId, number: number, specialty: string | null, } | { "event": "consultation_claimed", consultation: ConsultationId, operator: PersonId, operator_name: string, 

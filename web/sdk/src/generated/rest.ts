@@ -286,6 +286,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/{id}/stream-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The links of a running call that are good now, without their tokens. */
+        get: operations["listStreamLinks"];
+        put?: never;
+        /**
+         * A link into a running call, for an operator who is in it. Who only listens may make
+         *     links that play.
+         */
+        post: operations["createStreamLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/consultations": {
         parameters: {
             query?: never;
@@ -567,6 +588,43 @@ export interface paths {
         get: operations["listSpecialties"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream-links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a link and ends the session that uses it. */
+        delete: operations["revokeStreamLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/test-streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A room of its own with a link into it and one out of it, to try the relay and the
+         *     network to it. For administrators.
+         */
+        post: operations["createTestStream"];
         delete?: never;
         options?: never;
         head?: never;
@@ -870,6 +928,11 @@ export interface components {
             /** @description State of the item, or the call's end reason. */
             state: string;
         };
+        IssuedStreamLink: {
+            link: components["schemas"]["StreamLink"];
+            /** @description The bearer token that goes with the link. Shown this once. */
+            token: string;
+        };
         LastMessage: {
             from: components["schemas"]["PersonKind"] | null;
             /** @description `text`, `file`, `note` or `system`. */
@@ -1135,6 +1198,36 @@ export interface components {
             name_en: string;
             /** @description Name of the field: Терапия / General practice. */
             name_ru: string;
+        };
+        /**
+         * @description What a stream link is for.
+         * @enum {string}
+         */
+        StreamDirection: "publish" | "play";
+        /** @description A way into a media room for a device or a program that speaks WHIP or WHEP. */
+        StreamLink: {
+            call: components["schemas"]["CallId"] | null;
+            created_at: components["schemas"]["TimestampMs"];
+            direction: components["schemas"]["StreamDirection"];
+            expires_at: components["schemas"]["TimestampMs"];
+            id: components["schemas"]["StreamLinkId"];
+            /** @description A session uses it now. */
+            in_use: boolean;
+            /** @description Where the offer is posted to. */
+            url: string;
+        };
+        StreamLinkCreate: {
+            direction: components["schemas"]["StreamDirection"];
+        };
+        /**
+         * Format: uuid
+         * @description A way into a media room for a device or a program that is no app of ours.
+         */
+        StreamLinkId: string;
+        /** @description The two ends of a stream that belongs to no call. */
+        TestStream: {
+            play: components["schemas"]["IssuedStreamLink"];
+            publish: components["schemas"]["IssuedStreamLink"];
         };
         /**
          * Format: int64
@@ -1680,6 +1773,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CallRecord"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStreamLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamLink"][];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createStreamLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StreamLinkCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedStreamLink"];
                 };
             };
             /** @description Refused: problem details */
@@ -2300,6 +2457,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Specialty"][];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeStreamLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTestStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestStream"];
                 };
             };
             /** @description Refused: problem details */
