@@ -6,10 +6,13 @@ use housecall_protocol::cluster::SfuEvent;
 use housecall_protocol::domain::TrackSource;
 use str0m::media::MediaKind;
 
+use crate::codec::Patch;
 use crate::core::Core;
+use crate::formats::Ours;
 use crate::inbound::Source;
 use crate::media::Media;
 use crate::outbound::{Entry, Kind};
+use crate::packet::Packet;
 use crate::participant::Participant;
 use crate::slab::Key;
 use crate::slot::Fate;
@@ -187,8 +190,8 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
     if !to.link.carries_media() || !to.outbound.is_open() {
         return Delivery::default();
     }
-    let payload_type = payload_type(to, index, media);
-    let Some((slot, payload_type)) = to.slots.get_mut(index).zip(payload_type) else {
+    let ours = payload_types(to, index, media);
+    let Some((slot, ours)) = to.slots.get_mut(index).zip(ours) else {
         return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
     };
     let fate = slot.take(now, media);
@@ -201,12 +204,13 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
         }
     };
     let mut packet = media.packet.clone();
+    let (payload_type, patch) = encode(ours, media, &mut packet, numbers.patch);
     if let Some(descriptor) = slot.descriptor(media, &numbers) {
         packet.replace(Extension::DependencyDescriptor, &descriptor);
     }
     let entry = Entry {
         packet,
-        patch: numbers.patch,
+        patch,
         seq: numbers.seq,
         timestamp: numbers.timestamp,
         payload_type,
@@ -237,9 +241,20 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
     Delivery { outcome: Outcome::Queued { first }, waits, begins }
 }
 
-/// The subscriber's payload type for the packet's codec; each peer connection
-/// has its own numbers.
-fn payload_type(to: &mut Participant, index: usize, media: &Media) -> Option<u8> {
+/// Makes an audio packet what the subscriber takes: with its redundancy if they negotiated
+/// that, else the newest frame alone. Its payload type, and what changes in its payload.
+fn encode(ours: Ours, media: &Media, packet: &mut Packet, patch: Patch) -> (u8, Patch) {
+    let Some(redundant) = &media.redundant else { return (ours.plain, patch) };
+    if let Some((red, patch)) = ours.red.zip(redundant.retype(ours.plain)) {
+        return (red, patch);
+    }
+    packet.skip(redundant.newest_at);
+    (ours.plain, patch)
+}
+
+/// The subscriber's payload types for the packet's codec; each peer connection has its
+/// own numbers.
+fn payload_types(to: &mut Participant, index: usize, media: &Media) -> Option<Ours> {
     let source = media.format.payload_type;
     let slot = to.slots.get_mut(index)?;
     if let Some((known, ours)) = slot.translated

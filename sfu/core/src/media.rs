@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use housecall_protocol::domain::TrackSource;
 
+use crate::codec::red::Redundant;
 use crate::codec::{self, Frame, FrameReader, VideoCodec};
 use crate::config::Limits;
 use crate::core::Core;
@@ -38,6 +39,8 @@ pub(crate) struct Media {
     pub(crate) format: Format,
     /// What a packet of video is; `None` for audio, and for packets without a payload.
     pub(crate) frame: Option<Frame>,
+    /// How a packet of audio carries earlier ones again.
+    pub(crate) redundant: Option<Redundant>,
     /// A decoder may begin here.
     pub(crate) starts: bool,
 }
@@ -133,7 +136,9 @@ impl Participant {
         let end = parsed.header_bytes + payload.len();
         match role {
             Role::Media(source) => {
-                let format = *self.inbound.formats.find(parsed.header.payload_type)?;
+                let formats = &self.inbound.formats;
+                let kind = parsed.header.payload_type;
+                let format = *formats.find(kind).or_else(|| formats.within(kind))?;
                 let stream = self.stream(now, source, &parsed.header, &format, limits)?;
                 let header = parsed.header;
                 let received =
@@ -209,7 +214,10 @@ impl Participant {
     /// The track a packet without MID must be of: the only one that is sent of its kind.
     fn only_track_for(&self, payload_type: u8) -> Option<usize> {
         let formats = &self.inbound.formats;
-        let format = formats.find(payload_type).or_else(|| formats.repaired_by(payload_type))?;
+        let format = formats
+            .find(payload_type)
+            .or_else(|| formats.within(payload_type))
+            .or_else(|| formats.repaired_by(payload_type))?;
         let audio = format.spec.codec.is_audio();
         let mut fitting = self.tracks.iter().enumerate().filter(|(_, track)| {
             let microphone = track.source == TrackSource::Microphone;
@@ -247,6 +255,13 @@ impl Participant {
             Some(_) | None => None,
         };
         let audio = opened.format.spec.codec.is_audio();
+        let redundant = if opened.format.red == Some(opened.header.payload_type) {
+            let read = Redundant::parse(packet.payload())?;
+            (read.payload_type() == opened.format.payload_type).then_some(read)?;
+            Some(read)
+        } else {
+            None
+        };
         Some(Media {
             packet,
             source: opened.source,
@@ -259,6 +274,7 @@ impl Participant {
             format: opened.format,
             starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
             frame,
+            redundant,
         })
     }
 

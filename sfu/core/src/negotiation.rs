@@ -143,9 +143,11 @@ impl Core {
             .set_extension(6, NegotiatedExtension::AbsoluteCaptureTime)
             .set_extension(12, dependency_descriptor())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_vp8(true)
             .enable_h264(true)
+            .enable_vp9(true)
+            .enable_av1(true)
             .set_stats_interval(None);
         let (mut rtc, keys) = keys::capture(|| config.build(now));
         let udp = self

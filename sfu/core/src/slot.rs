@@ -6,6 +6,7 @@ use str0m::media::{MediaKind, Mid};
 
 use crate::codec::dependency::Indication;
 use crate::codec::{Detail, Frame};
+use crate::formats::Ours;
 use crate::layers::{
     Candidate, Choice, Layer, Outgoing, Pause, Renumber, Selector, Source, Stacking, Tile, Verdict,
 };
@@ -35,7 +36,7 @@ pub(crate) struct Slot {
     numbers: Renumber,
     /// The payload type of the source that was translated last, and ours for it
     /// (`None` when the receiver did not negotiate the codec).
-    pub(crate) translated: Option<(u8, Option<u8>)>,
+    pub(crate) translated: Option<(u8, Option<Ours>)>,
 }
 
 /// What becomes of a packet in a slot.

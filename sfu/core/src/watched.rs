@@ -70,7 +70,8 @@ impl Core {
                 });
                 // Each needs those below it, and a lone layer is all there is.
                 let lone = meter.count() == 1;
-                let highest = targets.map(|target| if lone { MAX_SPATIAL as u8 - 1 } else { target.spatial });
+                let highest =
+                    targets.map(|target| if lone { MAX_SPATIAL as u8 - 1 } else { target.spatial });
                 wanted = highest.max().map_or(0, |highest| (2_u8 << highest) - 1);
             }
         }

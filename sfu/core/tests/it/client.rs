@@ -7,7 +7,9 @@ use std::time::Instant;
 use housecall_protocol::ids::PersonId;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -164,9 +166,10 @@ impl Client {
     pub(crate) fn film(&mut self, now: Instant, shot: &Shot) {
         let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Vp8);
         let pt = params.expect("VP8 was negotiated").pt();
-        let write = RtpWrite::new(pt, shot.seq.into(), shot.timestamp, now, shot.payload.as_slice())
-            .marker(shot.marker)
-            .nackable(true);
+        let write =
+            RtpWrite::new(pt, shot.seq.into(), shot.timestamp, now, shot.payload.as_slice())
+                .marker(shot.marker)
+                .nackable(true);
         let mut direct = self.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(self.camera, shot.rid.map(Rid::from));
         stream.expect("a stream for the layer").write_rtp(write);
@@ -185,8 +188,8 @@ impl Client {
         };
         let timestamp = (*seq as u32).wrapping_mul(960);
         let payload = (*seq as u32).to_be_bytes();
-        let write = RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice())
-            .ext_vals(levels);
+        let write =
+            RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice()).ext_vals(levels);
         let mut direct = self.rtc.direct_api();
         direct.stream_tx_by_mid(self.audio, None).expect("a send stream").write_rtp(write);
         self.wake(now);

@@ -60,7 +60,9 @@ impl Show {
         let mid = client.camera.to_string();
         let (room, participant) = (self.world.room, client.person);
         let tiles = vec![Tile { mid, width, height }];
-        self.world.tell(&SfuRequest::SetTiles { room, participant, tiles }).expect("they are there");
+        self.world
+            .tell(&SfuRequest::SetTiles { room, participant, tiles })
+            .expect("they are there");
     }
 
     /// Lets time pass while the camera runs and its owner talks.
@@ -210,7 +212,11 @@ fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
     let asked_at = show.world.now;
     show.run(SECOND);
     let first = show.decoders[0].pictures[seen];
-    assert!(first.key && first.at - asked_at < Duration::from_millis(150), "{:?}", first.at - asked_at);
+    assert!(
+        first.key && first.at - asked_at < Duration::from_millis(150),
+        "{:?}",
+        first.at - asked_at
+    );
     assert_eq!((show.layers()[0], show.pause(0)), (Some(1), None));
 }
 
