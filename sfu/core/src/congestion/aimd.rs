@@ -136,6 +136,11 @@ impl Aimd {
         self.rate_bps
     }
 
+    /// Whether the link was full, and still carries about as much.
+    pub(super) const fn knows_capacity(&self) -> bool {
+        self.capacity.mean_bps.is_some()
+    }
+
     /// Another bound decided.
     pub(super) const fn set(&mut self, rate_bps: f64) {
         self.rate_bps = rate_bps;

@@ -42,10 +42,12 @@ pub(crate) struct Offering {
     pub(crate) simulcast: bool,
     /// Lines to receive audio on, besides the one that is sent.
     pub(crate) more_audio: usize,
+    /// Audio may carry earlier packets again (RFC 2198).
+    pub(crate) redundancy: bool,
 }
 
 impl Offering {
-    pub(crate) const PLAIN: Self = Self { simulcast: false, more_audio: 0 };
+    pub(crate) const PLAIN: Self = Self { simulcast: false, more_audio: 0, redundancy: false };
 }
 
 /// What a client sends on.
@@ -66,7 +68,7 @@ impl Client {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, what.redundancy)
             .enable_vp8(true)
             .enable_h264(true)
             .build(now);
@@ -193,6 +195,38 @@ impl Client {
         let mut direct = self.rtc.direct_api();
         direct.stream_tx_by_mid(self.audio, None).expect("a send stream").write_rtp(write);
         self.wake(now);
+    }
+
+    /// Says `now` after `before`, which is repeated in the same packet if there is any.
+    pub(crate) fn say(&mut self, now: Instant, before: &[u8], newest: &[u8]) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus);
+        let params = params.expect("Opus was negotiated");
+        let (opus, red) = (params.pt(), params.red());
+        let seq = &mut self.seq[Media::Audio as usize];
+        *seq += 1;
+        let timestamp = (*seq as u32).wrapping_mul(960);
+        let (pt, payload) = match red.filter(|_| !before.is_empty()) {
+            // RFC 2198 section 3: F and type, 14 bits of age and 10 of length; then type.
+            Some(red) => {
+                let mut payload = vec![0x80 | *opus, 0, 0, 0, *opus];
+                let fields = 960_u32 << 10 | before.len() as u32;
+                payload[1..4].copy_from_slice(&fields.to_be_bytes()[1..]);
+                payload.extend(before.iter().chain(newest));
+                (red, payload)
+            }
+            None => (opus, newest.to_vec()),
+        };
+        let write = RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice());
+        let mut direct = self.rtc.direct_api();
+        direct.stream_tx_by_mid(self.audio, None).expect("a send stream").write_rtp(write);
+        self.wake(now);
+    }
+
+    /// The payload types of audio: plain and redundant.
+    pub(crate) fn audio_types(&self) -> (u8, Option<u8>) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus);
+        let params = params.expect("Opus was negotiated");
+        (*params.pt(), params.red().map(|red| *red))
     }
 
     /// Begins a stream far into its life.

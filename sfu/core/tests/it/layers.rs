@@ -14,7 +14,7 @@ use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_millis(20);
-const SIMULCAST: Offering = Offering { simulcast: true, more_audio: 0 };
+const SIMULCAST: Offering = Offering { simulcast: true, ..Offering::PLAIN };
 
 /// One who films, and those who watch.
 struct Show {
@@ -101,8 +101,10 @@ impl Show {
     }
 
     fn obey(&mut self) {
+        let publisher = self.world.clients[0].person;
         for event in &self.world.events[self.read..] {
-            if let SfuEvent::LayersWanted { source: TrackSource::Camera, rids, .. } = event
+            if let SfuEvent::LayersWanted { participant, source: TrackSource::Camera, rids } = event
+                && *participant == publisher
                 && self.obeys
             {
                 self.camera.set_on(rids);
@@ -121,10 +123,13 @@ impl Show {
         }
     }
 
-    /// What publishers were told of layers, in order.
+    /// What the publisher was told of layers, in order.
     fn wishes(&self) -> Vec<String> {
+        let publisher = self.world.clients[0].person;
         let wishes = self.world.events.iter().filter_map(|event| match event {
-            SfuEvent::LayersWanted { rids, .. } => Some(rids.concat()),
+            SfuEvent::LayersWanted { participant, rids, .. } if *participant == publisher => {
+                Some(rids.concat())
+            }
             _ => None,
         });
         wishes.collect()

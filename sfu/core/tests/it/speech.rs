@@ -180,3 +180,45 @@ fn more_audio_slots_are_asked_for_where_they_are_short() {
     });
     assert_eq!(asked, Some(3));
 }
+
+/// Two who take redundant audio and one who does not.
+fn with_redundancy(seed: u64, redundant: [bool; 3]) -> World {
+    let mut world = World::new(Conditions::GOOD, seed);
+    for redundancy in redundant {
+        world.join_with(ParticipantRole::Member, Offering { redundancy, ..Offering::PLAIN });
+    }
+    world.until("all are connected", |world| world.connected_events() == 3);
+    world.set_forwarding(true);
+    world
+}
+
+#[test]
+fn redundant_audio_goes_to_those_who_take_it_and_its_newest_frame_to_the_others() {
+    let mut world = with_redundancy(75, [true, true, false]);
+    assert!(
+        world.clients[1].audio_types().1.is_some() && world.clients[2].audio_types().1.is_none()
+    );
+    for number in 0..50_u8 {
+        let now = world.now;
+        world.clients[0].say(now, &[number.wrapping_sub(1); 30], &[number; 40]);
+        world.run(Duration::from_millis(20));
+    }
+    world.run(SECOND);
+    let mut heard = |client: usize| {
+        let slot = world.slot(client, 0, TrackSource::Microphone).expect("a slot");
+        world.clients[client].take_received(slot)
+    };
+    let (with, without) = (heard(1), heard(2));
+    assert_eq!((with.len(), without.len()), (50, 50));
+    let (opus, red) = world.clients[1].audio_types();
+    for (number, packet) in (0_u8..).zip(&with) {
+        assert_eq!(Some(*packet.header.payload_type), red);
+        assert_eq!((packet.payload[0], packet.payload[4]), (0x80 | opus, opus));
+        assert_eq!(packet.payload[5..35], [number.wrapping_sub(1); 30]);
+        assert_eq!(packet.payload[35..], [number; 40]);
+    }
+    for (number, packet) in (0_u8..).zip(&without) {
+        assert_eq!(*packet.header.payload_type, world.clients[2].audio_types().0);
+        assert_eq!(packet.payload[..], [number; 40]);
+    }
+}
