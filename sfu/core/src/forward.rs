@@ -6,7 +6,7 @@ use housecall_protocol::cluster::SfuEvent;
 use housecall_protocol::domain::TrackSource;
 use str0m::media::MediaKind;
 
-use crate::codec::Patch;
+use crate::codec::{Patch, red};
 use crate::core::Core;
 use crate::formats::Ours;
 use crate::inbound::Source;
@@ -19,6 +19,9 @@ use crate::slot::Fate;
 use crate::slots::TrackId;
 use crate::track::Subscriber;
 use crate::wire::extensions::Extension;
+
+/// Room for two frames of audio, far above what voices take.
+const MAX_REPEATED_BYTES: usize = 1_100;
 
 /// What became of a packet at one subscriber.
 #[derive(Default)]
@@ -204,7 +207,8 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
         }
     };
     let mut packet = media.packet.clone();
-    let (payload_type, patch) = encode(ours, media, &mut packet, numbers.patch);
+    let repeats = slot.loses_much();
+    let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);
     if let Some(descriptor) = slot.descriptor(media, &numbers) {
         packet.replace(Extension::DependencyDescriptor, &descriptor);
     }
@@ -242,14 +246,38 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
 }
 
 /// Makes an audio packet what the subscriber takes: with its redundancy if they negotiated
-/// that, else the newest frame alone. Its payload type, and what changes in its payload.
-fn encode(ours: Ours, media: &Media, packet: &mut Packet, patch: Patch) -> (u8, Patch) {
-    let Some(redundant) = &media.redundant else { return (ours.plain, patch) };
+/// that, else the newest frame alone. Who loses many gets the frame before again. Its
+/// payload type, and what changes in its payload.
+fn encode(
+    ours: Ours,
+    media: &Media,
+    repeats: bool,
+    packet: &mut Packet,
+    patch: Patch,
+) -> (u8, Patch) {
+    let Some(redundant) = &media.redundant else {
+        let repeated = media
+            .earlier
+            .as_ref()
+            .filter(|_| repeats)
+            .and_then(|earlier| Some((ours.red?, repeat(ours.plain, earlier, &media.packet)?)));
+        let Some((red, repeated)) = repeated else { return (ours.plain, patch) };
+        *packet = repeated;
+        return (red, patch);
+    };
     if let Some((red, patch)) = ours.red.zip(redundant.retype(ours.plain)) {
         return (red, patch);
     }
     packet.skip(redundant.newest_at);
     (ours.plain, patch)
+}
+
+/// A packet that carries the one before again.
+fn repeat(payload_type: u8, (age, before): &(u32, Packet), newest: &Packet) -> Option<Packet> {
+    let mut payload = [0; MAX_REPEATED_BYTES];
+    let earlier = red::Earlier { age: *age, contents: before.payload() };
+    let length = red::write(payload_type, &[earlier], newest.payload(), &mut payload)?;
+    newest.with_payload(payload.get(..length)?)
 }
 
 /// The subscriber's payload types for the packet's codec; each peer connection has its

@@ -16,11 +16,15 @@ use crate::outbound::PASSED_ON;
 use crate::packet::Packet;
 use crate::participant::Participant;
 use crate::slab::Key;
+use crate::track::{Layer, Newest};
 use crate::wire::extensions::{Extension, ExtensionMap, Extensions};
 use crate::wire::rtp::{ParsedRtp, RtpHeader};
 
 /// A repetition begins with the number it had (RFC 4588 section 4).
 const ORIGINAL_NUMBER_BYTES: usize = 2;
+
+/// Audio older than this is not worth repeating: there was silence in between.
+const MAX_REPEATED_MS: u32 = 60;
 
 /// A packet with what is the same for all subscribers.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct Media {
     pub(crate) frame: Option<Frame>,
     /// How a packet of audio carries earlier ones again.
     pub(crate) redundant: Option<Redundant>,
+    /// The packet of plain audio before this one, and by how many ticks it is older.
+    pub(crate) earlier: Option<(u32, Packet)>,
     /// A decoder may begin here.
     pub(crate) starts: bool,
 }
@@ -262,8 +268,9 @@ impl Participant {
         } else {
             None
         };
+        let layer = self.layer_mut(opened.source)?;
+        let earlier = audio.then(|| layer.remember(opened, &packet, redundant.is_some())).flatten();
         Some(Media {
-            packet,
             source: opened.source,
             ssrc: opened.header.ssrc,
             seq: opened.received.seq,
@@ -274,7 +281,9 @@ impl Participant {
             format: opened.format,
             starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
             frame,
+            earlier,
             redundant,
+            packet,
         })
     }
 
@@ -292,6 +301,26 @@ impl Participant {
     /// When a stream needs attention.
     fn layer_deadline(&mut self, source: Source) -> Option<Instant> {
         self.layer_mut(source)?.stream.as_ref()?.next_nack()
+    }
+}
+
+impl Layer {
+    /// Keeps a packet of audio, and returns the one before if it is just that.
+    fn remember(
+        &mut self,
+        opened: &Opened<'_>,
+        packet: &Packet,
+        redundant: bool,
+    ) -> Option<(u32, Packet)> {
+        let (seq, timestamp) = (opened.received.seq, opened.header.timestamp);
+        if redundant || !opened.received.in_order {
+            self.newest = None;
+            return None;
+        }
+        let before = self.newest.replace(Newest { seq, timestamp, packet: packet.clone() })?;
+        let age = timestamp.wrapping_sub(before.timestamp);
+        let longest = opened.format.clock_rate() / 1_000 * MAX_REPEATED_MS;
+        (before.seq + 1 == seq && age <= longest).then_some((age, before.packet))
     }
 }
 

@@ -57,6 +57,13 @@ impl Packet {
         self.own = Some((kind, value.into()));
     }
 
+    /// A packet like this one with another payload. `None` when that is too long.
+    pub(crate) fn with_payload(&self, payload: &[u8]) -> Option<Self> {
+        let head = self.bytes.get(..usize::from(self.payload_at))?;
+        let bytes: Arc<[u8]> = head.iter().chain(payload).copied().collect();
+        (bytes.len() <= usize::from(u16::MAX)).then(|| Self { bytes, ..self.clone() })
+    }
+
     /// Leaves out the first bytes of the payload, in this copy.
     pub(crate) fn skip(&mut self, bytes: usize) {
         let at = usize::from(self.payload_at).saturating_add(bytes).min(self.bytes.len());
@@ -114,6 +121,10 @@ mod tests {
             "it would reach into the payload"
         );
         assert_eq!(packet.carried().count(), 2);
+
+        let other = packet.with_payload(&[7; 3]).expect("short");
+        assert_eq!(other.payload(), [7; 3]);
+        assert_eq!(other.extension(Extension::AudioLevel), Some(&[17_u8][..]));
 
         let mut own = packet.clone();
         own.replace(Extension::DependencyDescriptor, &[1, 2, 3, 4]);

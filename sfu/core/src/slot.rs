@@ -34,6 +34,8 @@ pub(crate) struct Slot {
     /// Picks the packets of that out of the track.
     selector: Selector,
     numbers: Renumber,
+    /// How much of audio does not arrive.
+    loss: Loss,
     /// The payload type of the source that was translated last, and ours for it
     /// (`None` when the receiver did not negotiate the codec).
     pub(crate) translated: Option<(u8, Option<Ours>)>,
@@ -54,6 +56,27 @@ pub(crate) enum Fate {
     Unusable,
 }
 
+/// What the subscriber reports to lose, as a mean over some reports.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loss {
+    share: f32,
+    much: bool,
+}
+
+impl Loss {
+    /// From this share on audio is repeated, and below the other no more. In between a
+    /// decoder conceals what is missing well enough.
+    const MUCH: f32 = 0.02;
+    const LITTLE: f32 = 0.005;
+    /// Weight of the newest report.
+    const WEIGHT: f32 = 0.25;
+
+    fn note(&mut self, share: f32) {
+        self.share += (share - self.share) * Self::WEIGHT;
+        self.much = self.share >= if self.much { Self::LITTLE } else { Self::MUCH };
+    }
+}
+
 impl Slot {
     /// `random` chooses the first sequence number.
     pub(crate) fn new(kind: MediaKind, mid: Mid, payload_types: Vec<u8>, random: u64) -> Self {
@@ -67,6 +90,7 @@ impl Slot {
             choice: Choice::New,
             selector: Selector::new(),
             numbers: Renumber::new(random),
+            loss: Loss::default(),
             translated: None,
         }
     }
@@ -97,6 +121,16 @@ impl Slot {
             self.selector.set_target(target, stacking);
         }
         changed
+    }
+
+    /// The subscriber reported how much was lost, in 256ths.
+    pub(crate) fn note_loss(&mut self, fraction: u8) {
+        self.loss.note(f32::from(fraction) / 256.0);
+    }
+
+    /// Whether so much is lost that audio is worth repeating.
+    pub(crate) const fn loses_much(&self) -> bool {
+        self.loss.much
     }
 
     /// Why a carried track is not sent, if it should be but is not.

@@ -9,6 +9,7 @@ use crate::codec::{FrameReader, MAX_SPATIAL, Size};
 use crate::inbound::Stream;
 use crate::keyframe::KeyframeRequests;
 use crate::layers::{self, Dynacast, Meter, Stacking};
+use crate::packet::Packet;
 use crate::slab::Key;
 use crate::slots::kind_of;
 use crate::voices::Voice;
@@ -41,8 +42,18 @@ pub(crate) struct Layer {
     /// Reads video of that stream.
     pub(crate) reader: Option<FrameReader>,
     pub(crate) keyframes: KeyframeRequests,
+    /// The newest packet of audio, to be repeated to who loses many.
+    pub(crate) newest: Option<Newest>,
     /// Whose slots are sent it, or wait for its next keyframe.
     pub(crate) subscribers: Vec<Subscriber>,
+}
+
+/// A packet of audio that was passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Newest {
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) packet: Packet,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +144,7 @@ impl Layer {
             stream: None,
             reader: None,
             keyframes: KeyframeRequests::default(),
+            newest: None,
             subscribers: Vec::new(),
         }
     }

@@ -8,7 +8,8 @@ use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::media::{ParticipantRole, Speaker};
 
 use crate::client::Offering;
-use crate::network::Conditions;
+use crate::link::{Loss, Path};
+use crate::network::{Conditions, End};
 use crate::world::{ALL, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -221,4 +222,47 @@ fn redundant_audio_goes_to_those_who_take_it_and_its_newest_frame_to_the_others(
         assert_eq!(*packet.header.payload_type, world.clients[2].audio_types().0);
         assert_eq!(packet.payload[..], [number; 40]);
     }
+}
+
+#[test]
+fn who_loses_many_packets_of_audio_gets_each_frame_twice() {
+    let mut world = with_redundancy(76, [false, true, true]);
+    let address = world.clients[1].address;
+    let lossy = Path::good(Duration::from_millis(20)).loss(Loss::Random(0.1));
+    world.network.set_link(End::To, address, lossy);
+    let say = |world: &mut World, frames: u32| {
+        for frame in 0..frames {
+            let now = world.now;
+            world.clients[0].say(now, &[], &frame.to_be_bytes());
+            world.run(Duration::from_millis(20));
+        }
+    };
+    say(&mut world, 1_500);
+    for client in [1, 2] {
+        world.clients[client].received.clear();
+    }
+    say(&mut world, 500);
+    let heard = [1, 2].map(|client| {
+        let slot = world.slot(client, 0, TrackSource::Microphone).expect("a slot");
+        world.clients[client].take_received(slot)
+    });
+    let (opus, red) = world.clients[1].audio_types();
+    let lossy = &heard[0];
+    assert!((400..490).contains(&lossy.len()), "{}", lossy.len());
+    let mut frames = std::collections::BTreeSet::new();
+    for packet in lossy {
+        assert_eq!(Some(*packet.header.payload_type), red);
+        let newest = packet.payload.last_chunk::<4>().expect("a frame");
+        frames.insert(u32::from_be_bytes(*newest));
+        if packet.payload.len() == 13 {
+            assert_eq!(packet.payload[..5], [0x80 | opus, 0x0f, 0, 4, opus]);
+            let earlier = packet.payload[5..9].first_chunk::<4>().expect("a frame");
+            frames.insert(u32::from_be_bytes(*earlier));
+        }
+    }
+    // Of what is lost one in ten is lost twice.
+    assert!(frames.len() >= 485, "{} frames of 500 in {} packets", frames.len(), lossy.len());
+    // Who loses nothing gets what was sent.
+    let plain = world.clients[2].audio_types().0;
+    assert!(heard[1].iter().all(|packet| *packet.header.payload_type == plain));
 }
