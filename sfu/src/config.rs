@@ -49,6 +49,13 @@ pub struct Config {
     /// SSRCs a participant may send at a time; simulcast and repetitions need several
     /// per track.
     pub max_ssrcs: usize,
+    /// Kilobits of media a participant may send in a second; more is dropped, and only
+    /// its sender notices.
+    pub max_publish_kbps: u64,
+    /// The same in packets.
+    pub max_publish_packets_per_s: u32,
+    /// RTCP datagrams of a participant in a second, likewise.
+    pub max_reports_per_s: u32,
     /// Missing packets of one stream that are asked for at a time.
     pub max_nacks: usize,
     /// Packets that may wait for one subscriber; then the oldest video goes.
@@ -89,6 +96,9 @@ impl Default for Config {
             max_sdp_bytes: 64 * 1024,
             max_media_lines: 12,
             max_ssrcs: 32,
+            max_publish_kbps: 20_000,
+            max_publish_packets_per_s: 4_000,
+            max_reports_per_s: 300,
             max_nacks: 256,
             max_queue_packets: 2_048,
             max_queue_bytes: 1024 * 1024,
@@ -156,6 +166,11 @@ pub const SAMPLE: &str = r#"[sfu]
 # for at a time.
 #max_ssrcs = 32
 #max_nacks = 256
+# What a participant may send in a second: kilobits and packets of media, datagrams of
+# RTCP. More is dropped, and only its sender notices.
+#max_publish_kbps = 20000
+#max_publish_packets_per_s = 4000
+#max_reports_per_s = 300
 # Packets and bytes that may wait for one subscriber; then the oldest video goes.
 #max_queue_packets = 2048
 #max_queue_bytes = 1048576

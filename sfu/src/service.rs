@@ -149,6 +149,9 @@ fn core_config(config: &Config, sockets: &Sockets) -> CoreConfig {
             sdp_bytes: config.max_sdp_bytes,
             media_lines: config.max_media_lines,
             ssrcs: config.max_ssrcs,
+            publish_bps: config.max_publish_kbps * 1_000,
+            publish_packets_per_second: config.max_publish_packets_per_s,
+            reports_per_second: config.max_reports_per_s,
             nacks: config.max_nacks,
             queue_packets: config.max_queue_packets,
             queue_bytes: config.max_queue_bytes,
@@ -262,6 +265,7 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::RoomFull => ErrorCode::Conflict,
         RequestError::TooLarge { .. } => ErrorCode::TooLarge,
         RequestError::BadOffer { .. } => ErrorCode::BadFrame,
+        RequestError::Internal => ErrorCode::Internal,
     };
     Refusal::new(code, error.to_string())
 }

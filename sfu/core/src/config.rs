@@ -47,6 +47,13 @@ pub struct Limits {
     /// SSRCs a participant may send at a time: thirteen with two simulcast tracks and
     /// their repetitions.
     pub ssrcs: usize,
+    /// What a participant may send in a second, with a second's worth at once. More is
+    /// dropped, and only its sender notices: two cameras in three layers need 10 Mb/s.
+    pub publish_bps: u64,
+    pub publish_packets_per_second: u32,
+    /// RTCP datagrams of a participant in a second, likewise. One can ask for 5,000
+    /// packets; browsers send fifty in a second, with losses a hundred.
+    pub reports_per_second: u32,
     /// Missing packets of one stream that are asked for at a time.
     pub nacks: usize,
     /// Packets that may wait for one subscriber, and their bytes: two seconds of a
@@ -67,6 +74,9 @@ impl Default for Limits {
             sdp_bytes: 64 * 1024,
             media_lines: 12,
             ssrcs: 32,
+            publish_bps: 20_000_000,
+            publish_packets_per_second: 4_000,
+            reports_per_second: 300,
             nacks: 256,
             queue_packets: 2_048,
             queue_bytes: 1024 * 1024,

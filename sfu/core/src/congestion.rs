@@ -63,6 +63,8 @@ const SILENCE_STEP_US: u64 = 500_000;
 const SILENCE_BACKOFF: f64 = 0.7;
 /// The sent rate is measured over one to two of these.
 const RATE_WINDOW_US: u64 = 250_000;
+/// What waits less may be jitter.
+const NOISE_QUEUE_US: i64 = 60_000;
 /// No probe into a queue this long, nor this soon after overuse.
 const QUIET_QUEUE_US: i64 = 80_000;
 const QUIET_US: u64 = 500_000;
@@ -329,7 +331,11 @@ impl Estimator {
         if evidence.contested && !self.queue.is_filling() {
             evidence.usage = if loses { Usage::Over } else { Usage::Normal };
         }
-        if evidence.is_own_burst() {
+        // Far below the estimate a growing delay is noise, unless it makes a queue.
+        let noise = evidence.application_limited && evidence.queue_us < NOISE_QUEUE_US;
+        if noise && evidence.usage == Usage::Over {
+            evidence.usage = Usage::Normal;
+        } else if evidence.is_own_burst() {
             evidence.usage = Usage::Under;
         }
         let fell = self.aimd.update(now_us, evidence);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
-use housecall_protocol::ids::CallId;
+use housecall_protocol::ids::{CallId, PersonId};
 use str0m::config::DtlsCert;
 use str0m::crypto::CryptoProvider;
 use str0m::net::Protocol;
@@ -84,6 +84,8 @@ pub enum RequestError {
     TooLarge { what: &'static str, limit: usize },
     #[error("the offer was not understood: {reason}")]
     BadOffer { reason: String },
+    #[error("a bug in the relay")]
+    Internal,
 }
 
 /// Totals since the start.
@@ -104,6 +106,8 @@ pub struct Counters {
     /// Media and RTCP packets that were not authentic, came twice, or are of no stream
     /// that was negotiated.
     pub refused_packets: u64,
+    /// Media and RTCP packets of participants who sent more than they may.
+    pub excess_packets: u64,
     /// Datagrams that belong to nobody.
     pub stray_datagrams: u64,
     /// Packets that were lost on the way to or from the relay, as reports say.
@@ -112,6 +116,8 @@ pub struct Counters {
     pub keyframe_requests: u64,
     /// Participants whose session failed with an error or a panic.
     pub failed_sessions: u64,
+    /// Those of them that a panic ended: bugs.
+    pub panicked_sessions: u64,
 }
 
 /// One worker's rooms and participants. See the crate's documentation.
@@ -190,12 +196,17 @@ impl Core {
     /// Answers a request. Follow with [`Self::poll`].
     ///
     /// # Errors
-    /// When the request cannot be met; nothing has changed then.
+    /// When the request cannot be met; nothing has changed then, except that after
+    /// [`RequestError::Internal`] the participant it named is gone.
     pub fn request(
         &mut self,
         now: Instant,
         request: &SfuRequest,
     ) -> Result<SfuReply, RequestError> {
+        self.guard_request(now, request, |core| core.obey(now, request))
+    }
+
+    fn obey(&mut self, now: Instant, request: &SfuRequest) -> Result<SfuReply, RequestError> {
         match request {
             SfuRequest::Join { room, participant, sdp, role } => {
                 self.join(now, *room, *participant, sdp, *role)
@@ -256,7 +267,7 @@ impl Core {
             }
             // One participant at a time, so that their packets are sent while they are warm.
             if let Some(key) = self.flushing {
-                match self.flush(now, key) {
+                match self.guard(now, key, |core| core.flush(now, key)).flatten() {
                     Some(flow) => return Step::Burst(flow),
                     None => self.flushing = None,
                 }
@@ -268,8 +279,9 @@ impl Core {
                 self.touch(key);
             }
             let Some(key) = self.touched.pop_front() else { return Step::Idle };
-            self.advance(now, key);
-            self.flushing = Some(key);
+            if self.guard(now, key, |core| core.advance(now, key)).is_some() {
+                self.flushing = Some(key);
+            }
         }
     }
 
@@ -500,9 +512,44 @@ impl Core {
         }
     }
 
+    /// Does something for one participant. A panic in it (a bug that hostile bytes
+    /// found) ends their session only: what was half done is theirs, and goes with
+    /// them. `None` after a panic.
+    pub(crate) fn guard<T>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        step: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| step(self))).ok();
+        if done.is_none() {
+            self.fail(now, key, &Failure::Panic);
+        }
+        done
+    }
+
+    /// Obeys a request. A panic ends the session of the participant it names.
+    pub(crate) fn guard_request(
+        &mut self,
+        now: Instant,
+        request: &SfuRequest,
+        obey: impl FnOnce(&mut Self) -> Result<SfuReply, RequestError>,
+    ) -> Result<SfuReply, RequestError> {
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| obey(self))) {
+            return result;
+        }
+        let named = participant_of(request).and_then(|(room, it)| self.find(room, it).ok());
+        match named {
+            Some(key) => self.fail(now, key, &Failure::Panic),
+            None => self.counters.panicked_sessions += 1,
+        }
+        Err(RequestError::Internal)
+    }
+
     /// Ends one participant whose session broke; the worker and the others go on.
     pub(crate) fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
         self.counters.failed_sessions += 1;
+        self.counters.panicked_sessions += u64::from(matches!(failure, Failure::Panic));
         if let Some(participant) = self.participants.get(key) {
             tracing::warn!(
                 room = %participant.room,
@@ -515,12 +562,25 @@ impl Core {
     }
 }
 
+/// The participant that a request names.
+const fn participant_of(request: &SfuRequest) -> Option<(CallId, PersonId)> {
+    match request {
+        SfuRequest::Join { room, participant, .. }
+        | SfuRequest::Offer { room, participant, .. }
+        | SfuRequest::SetMedia { room, participant, .. }
+        | SfuRequest::SetAllowed { room, participant, .. }
+        | SfuRequest::SetTiles { room, participant, .. }
+        | SfuRequest::Leave { room, participant } => Some((*room, *participant)),
+        SfuRequest::SetForwarding { .. } | SfuRequest::Close { .. } => None,
+    }
+}
+
 /// Why a session cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
     Rtc(#[from] RtcError),
-    #[error("a bug in the WebRTC stack")]
+    #[error("a bug in the relay")]
     Panic,
 }
 

@@ -21,6 +21,9 @@ pub(crate) const MAX_PACKET_BYTES: usize = 2_048;
 /// Clients that nominate every path they find (RFC 5245 section 8.1.1.2) settle on the
 /// best one; until then a nominated TCP path does not displace a UDP path this young.
 const NOMINATION_SETTLES: Duration = Duration::from_secs(1);
+/// A path on which nothing came for this long has lost its client: browsers check the
+/// one they use every five seconds at least (RFC 7675 section 5.1).
+const PATH_LOST: Duration = Duration::from_secs(6);
 
 impl Core {
     pub(crate) fn receive(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
@@ -39,7 +42,7 @@ impl Core {
     }
 
     /// Media is opened in place, in a buffer of ours.
-    fn receive_media(
+    pub(crate) fn receive_media(
         &mut self,
         now: Instant,
         flow: Flow,
@@ -50,22 +53,36 @@ impl Core {
             self.counters.stray_datagrams += 1;
             return;
         };
+        let authentic_before = self.authentic_packets(key);
         let mut scratch = std::mem::take(&mut self.scratch);
         match scratch.get_mut(..contents.len()) {
             Some(datagram) => {
                 datagram.copy_from_slice(contents);
-                take(self, now, key, datagram);
+                self.guard(now, key, |core| take(core, now, key, datagram));
             }
             None => self.counters.refused_packets += 1,
         }
         self.scratch = scratch;
+        if self.authentic_packets(key) != authentic_before
+            && let Some(participant) = self.participants.get_mut(key)
+        {
+            participant.heard(now, flow);
+        }
+    }
+
+    fn authentic_packets(&self, key: Key) -> u64 {
+        self.participants.get(key).map_or(0, |participant| participant.inbound.authentic_packets)
     }
 
     fn open_rtcp(&mut self, now: Instant, key: Key, datagram: &mut [u8]) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.inbound.bytes += datagram.len() as u64;
         let opened = participant.inbound.opener.as_mut().map(|opener| opener.open_rtcp(datagram));
+        participant.inbound.authentic_packets += u64::from(matches!(opened, Some(Ok(_))));
         match opened {
+            Some(Ok(_)) if !participant.inbound.allowance.admits_report(now) => {
+                self.counters.excess_packets += 1;
+            }
             Some(Ok(length)) => {
                 self.on_rtcp(now, key, &datagram[..length]);
                 self.touch(key);
@@ -75,17 +92,17 @@ impl Core {
     }
 
     fn receive_stun(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
-        let Some((key, nominates)) = self.route(flow, contents) else {
+        let Some((key, nominates)) = self.route(now, flow, contents) else {
             self.counters.stray_datagrams += 1;
             return;
         };
         let answered_before = self.answers_to(&flow);
         self.feed(now, key, flow, contents);
         // An answer is only given to an authentic request.
-        if nominates && self.answers_to(&flow) > answered_before {
-            if let Some(participant) = self.participants.get_mut(key) {
-                participant.nominate(now, flow);
-            }
+        if self.answers_to(&flow) > answered_before
+            && let Some(participant) = self.participants.get_mut(key)
+        {
+            participant.checked(now, flow, nominates);
         }
     }
 
@@ -105,7 +122,7 @@ impl Core {
     }
 
     /// The participant a STUN message is for, and whether it nominates its path.
-    fn route(&mut self, flow: Flow, contents: &[u8]) -> Option<(Key, bool)> {
+    fn route(&mut self, now: Instant, flow: Flow, contents: &[u8]) -> Option<(Key, bool)> {
         // The user name decides, since a new session may reuse an address. The
         // flow is learnt only from a message that str0m would accept, that is
         // one whose integrity is proven.
@@ -117,8 +134,15 @@ impl Core {
         .ok()
         .flatten()?;
         let key = self.routes.by_ufrag(&ufrag)?;
-        if self.routes.by_flow(&flow) == Some(key) {
+        let owner = self.routes.by_flow(&flow);
+        if owner == Some(key) {
             return Some((key, nominates));
+        }
+        // A session may use an address after another; not while that one is in use, or
+        // whoever can write addresses into packets takes it from under it.
+        let owner = owner.and_then(|owner| self.participants.get(owner));
+        if owner.is_some_and(|owner| owner.uses(now, &flow)) {
+            return None;
         }
         let participant = self.participants.get(key)?;
         let accepted = guarded(|| {
@@ -132,21 +156,59 @@ impl Core {
         if !matches!(accepted, Ok(true)) {
             return None;
         }
-        self.routes.learn(key, flow);
+        let used = participant.flow;
+        self.routes.learn(key, flow, used.as_ref());
         Some((key, nominates))
     }
 }
 
 impl Participant {
-    /// The client chose this path for what we send.
-    fn nominate(&mut self, now: Instant, flow: Flow) {
+    /// The client checked this path, and may have chosen it for what we send.
+    ///
+    /// A check can be recorded, and sent again from an address that then gets the whole
+    /// call. So media follows to another path only when media came from there, which
+    /// nobody else can make (SRTP refuses what it has seen), or when the path so far is
+    /// lost.
+    fn checked(&mut self, now: Instant, flow: Flow, nominates: bool) {
+        if self.flow == Some(flow) {
+            self.heard_at = Some(now);
+            if nominates {
+                self.proposed = None;
+            }
+            return;
+        }
         let settles = self.nominated_at.is_some_and(|at| now < at + NOMINATION_SETTLES);
         let worse = flow.transport == Transport::Tcp
             && self.flow.is_some_and(|known| known.transport == Transport::Udp);
-        if self.flow != Some(flow) && !(settles && worse) {
-            self.flow = Some(flow);
-            self.nominated_at = Some(now);
+        if !nominates || settles && worse {
+            return;
         }
+        let lost = self.flow.is_none_or(|flow| !self.uses(now, &flow));
+        if lost || !self.outbound.is_open() {
+            self.use_path(now, flow);
+        } else {
+            self.proposed = Some(flow);
+        }
+    }
+
+    /// An authentic packet of media came by this path.
+    fn heard(&mut self, now: Instant, flow: Flow) {
+        if self.flow == Some(flow) {
+            self.heard_at = Some(now);
+        } else if self.proposed == Some(flow) {
+            self.use_path(now, flow);
+        }
+    }
+
+    /// Whether this is the path we send by, and something authentic came by it of late.
+    fn uses(&self, now: Instant, flow: &Flow) -> bool {
+        self.flow.as_ref() == Some(flow) && self.heard_at.is_some_and(|at| now < at + PATH_LOST)
+    }
+
+    fn use_path(&mut self, now: Instant, flow: Flow) {
+        self.flow = Some(flow);
+        self.proposed = None;
+        (self.nominated_at, self.heard_at) = (Some(now), Some(now));
     }
 }
 

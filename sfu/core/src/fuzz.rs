@@ -2,6 +2,7 @@
 //! offers that it sent are in `tests/seeds`. The core as a whole is in `tests/it`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::codec::dependency::Dependencies;
@@ -22,17 +23,20 @@ fn seen(what: impl Hash) -> u64 {
 }
 
 /// The ids Chromium gave its extensions when it sent the seeds.
-fn chromium_ids() -> ExtensionMap {
-    let mut map = ExtensionMap::new(true);
-    for line in offers().iter().flat_map(|offer| offer.lines()) {
-        let Some(rest) = line.strip_prefix("a=extmap:") else { continue };
-        let Some((id, uri)) = rest.split_once(' ') else { continue };
-        let extension = uri.split(' ').next().and_then(Extension::from_uri);
-        if let (Some(extension), Ok(id)) = (extension, id.parse()) {
-            map.set(extension, id);
+pub(crate) fn chromium_ids() -> ExtensionMap {
+    static IDS: OnceLock<ExtensionMap> = OnceLock::new();
+    *IDS.get_or_init(|| {
+        let mut map = ExtensionMap::new(true);
+        for line in offers().iter().flat_map(|offer| offer.lines()) {
+            let Some(rest) = line.strip_prefix("a=extmap:") else { continue };
+            let Some((id, uri)) = rest.split_once(' ') else { continue };
+            let extension = uri.split(' ').next().and_then(Extension::from_uri);
+            if let (Some(extension), Ok(id)) = (extension, id.parse()) {
+                map.set(extension, id);
+            }
         }
-    }
-    map
+        map
+    })
 }
 
 /// The payloads of the RTP seeds.

@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what packets are for: no rooms, no subscribers.
 
+mod allowance;
 pub(crate) mod arrivals;
 pub(crate) mod bindings;
 mod missing;
@@ -12,10 +13,12 @@ pub(crate) mod stream;
 
 use std::time::Instant;
 
+pub(crate) use allowance::Allowance;
 pub(crate) use arrivals::Arrivals;
 pub(crate) use bindings::{Bindings, Role, Source};
 pub(crate) use stream::{Received, Stream};
 
+use crate::config::Limits;
 use crate::formats::Formats;
 use crate::srtp::Opener;
 use crate::wire::extensions::ExtensionMap;
@@ -31,20 +34,24 @@ pub(crate) struct Inbound {
     pub(crate) formats: Formats,
     pub(crate) bindings: Bindings,
     pub(crate) arrivals: Arrivals,
+    pub(crate) allowance: Allowance,
     /// Datagram bytes of media and RTCP received so far.
     pub(crate) bytes: u64,
+    /// Packets of media and RTCP that were opened.
+    pub(crate) authentic_packets: u64,
 }
 
 impl Inbound {
-    /// `ssrcs`: how many may be bound at a time.
-    pub(crate) fn new(now: Instant, ssrcs: usize) -> Self {
+    pub(crate) fn new(now: Instant, limits: &Limits) -> Self {
         Self {
             opener: None,
             extensions: ExtensionMap::new(false),
             formats: Formats::default(),
-            bindings: Bindings::new(ssrcs),
+            bindings: Bindings::new(limits.ssrcs),
             arrivals: Arrivals::new(now),
+            allowance: Allowance::new(now, limits),
             bytes: 0,
+            authentic_packets: 0,
         }
     }
 }

@@ -36,6 +36,10 @@ mod formats;
 mod forward;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod heap;
+#[cfg(test)]
+mod hostile;
 mod inbound;
 mod keyframe;
 mod keys;

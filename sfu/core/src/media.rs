@@ -68,7 +68,16 @@ impl Core {
     pub(crate) fn on_rtp(&mut self, now: Instant, key: Key, datagram: &mut [u8]) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.inbound.bytes += datagram.len() as u64;
-        let Some(opened) = participant.open(now, datagram, &self.config.limits) else {
+        let Some((parsed, bytes)) = participant.unseal(datagram) else {
+            self.counters.refused_packets += 1;
+            return;
+        };
+        // Before its arrival is noted: to the publisher it is lost, so it sends less.
+        if !participant.inbound.allowance.admits_packet(now, bytes.len()) {
+            self.counters.excess_packets += 1;
+            return;
+        }
+        let Some(opened) = participant.open(now, parsed, bytes, &self.config.limits) else {
             self.counters.refused_packets += 1;
             return;
         };
@@ -115,17 +124,23 @@ impl Core {
 }
 
 impl Participant {
-    /// Opens a packet in place, and notes it in its stream. `None`: not authentic, of
-    /// no stream we know, or nothing but padding.
+    /// Opens a packet in place. `None`: it is not authentic, or came twice.
+    fn unseal<'a>(&mut self, datagram: &'a mut [u8]) -> Option<(ParsedRtp, &'a [u8])> {
+        let parsed = ParsedRtp::parse(datagram)?;
+        let opened = self.inbound.opener.as_mut()?.open_rtp(datagram, &parsed).ok()?;
+        self.inbound.authentic_packets += 1;
+        Some((parsed, datagram.get(..opened.packet_bytes)?))
+    }
+
+    /// Notes a packet in its stream. `None`: it is of no stream we know, or nothing but
+    /// padding.
     fn open<'a>(
         &mut self,
         now: Instant,
-        datagram: &'a mut [u8],
+        parsed: ParsedRtp,
+        bytes: &'a [u8],
         limits: &Limits,
     ) -> Option<Opened<'a>> {
-        let parsed = ParsedRtp::parse(datagram)?;
-        let opened = self.inbound.opener.as_mut()?.open_rtp(datagram, &parsed).ok()?;
-        let bytes = datagram.get(..opened.packet_bytes)?;
         let values = self.inbound.extensions.read(parsed.elements(bytes));
         if let Some(number) = values.transport_sequence {
             self.inbound.arrivals.note(now, number);

@@ -60,7 +60,9 @@ impl Core {
             link: Link::Connecting { ice_ms: None, deadline: now + self.config.patience },
             flow: None,
             nominated_at: None,
-            inbound: Inbound::new(now, limits.ssrcs),
+            heard_at: None,
+            proposed: None,
+            inbound: Inbound::new(now, limits),
             outbound: Outbound::new(now, queue),
             reports: ReportTimer::default(),
             steering: Steering::default(),
@@ -178,7 +180,26 @@ fn accept(rtc: &mut Rtc, offer: SdpOffer) -> Result<String, RequestError> {
         }
         bad_offer(&failure)
     })?;
-    Ok(answer.to_sdp_string())
+    Ok(give_back_streams(rtc, &answer.to_sdp_string()))
+}
+
+/// Declares the stream of ours in each m-line that str0m gave none: where the client
+/// sends simulcast, it takes us to send the same layers back, that is nothing.
+fn give_back_streams(rtc: &mut Rtc, answer: &str) -> String {
+    let mut missing = Vec::new();
+    for (_, mid) in sdp::media_lines(answer) {
+        let sends = rtc.media(mid).is_some_and(|media| media.direction().is_sending());
+        let mut direct = rtc.direct_api();
+        if !sends || direct.stream_tx_by_mid(mid, None).is_some() {
+            continue;
+        }
+        let ssrc = direct.new_ssrc();
+        let rtx = direct.new_ssrc();
+        direct.declare_stream_tx(ssrc, Some(rtx), mid, None);
+        let cname = rtc.media(mid).map(|media| media.cname().to_owned()).unwrap_or_default();
+        missing.push(sdp::Sent { mid, ssrc: *ssrc, rtx: *rtx, cname });
+    }
+    sdp::name_sources(answer, &missing)
 }
 
 fn bad_offer(failure: &Failure) -> RequestError {

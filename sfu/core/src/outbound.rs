@@ -110,6 +110,12 @@ impl Outbound {
         self.queue.push(entry, |entry| dropped(&entry));
     }
 
+    /// Packets that wait, and compounds.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.queue.len(), self.control.len())
+    }
+
     /// Queues an RTCP compound.
     pub(crate) fn push_control(&mut self, compound: &[u8]) {
         if self.sealer.is_some() && self.control.len() < MAX_CONTROL {

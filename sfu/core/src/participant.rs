@@ -33,6 +33,10 @@ pub(crate) struct Participant {
     /// The path that the client nominated for what we send, and since when.
     pub(crate) flow: Option<Flow>,
     pub(crate) nominated_at: Option<Instant>,
+    /// When anything authentic came by that path last.
+    pub(crate) heard_at: Option<Instant>,
+    /// Another path that the client nominated, but has sent no media by.
+    pub(crate) proposed: Option<Flow>,
     pub(crate) inbound: Inbound,
     /// Its streams correspond to `slots`.
     pub(crate) outbound: Outbound,

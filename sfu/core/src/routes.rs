@@ -12,7 +12,7 @@ use crate::slab::Key;
 
 /// Flows remembered per participant. A client on several networks tries a few
 /// pairs of each; the oldest is forgotten first.
-const MAX_FLOWS: usize = 8;
+pub(crate) const MAX_FLOWS: usize = 8;
 
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
@@ -47,7 +47,9 @@ impl Routes {
         self.by_ufrag.insert(ufrag, key);
     }
 
-    pub(crate) fn learn(&mut self, key: Key, flow: Flow) {
+    /// `used`: the flow by which the participant is sent to, which is not forgotten for
+    /// others.
+    pub(crate) fn learn(&mut self, key: Key, flow: Flow, used: Option<&Flow>) {
         let previous = self.by_flow.insert(flow, key);
         if previous == Some(key) {
             return;
@@ -58,9 +60,15 @@ impl Routes {
         let known = self.participants.entry(key).or_default();
         known.flows.push(flow);
         if known.flows.len() > MAX_FLOWS {
-            let oldest = known.flows.remove(0);
+            let oldest = known.flows.iter().position(|known| Some(known) != used).unwrap_or(0);
+            let oldest = known.flows.remove(oldest);
             self.by_flow.remove(&oldest);
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn flows_of(&self, key: Key) -> usize {
+        self.participants.get(&key).map_or(0, |known| known.flows.len())
     }
 
     pub(crate) fn remove(&mut self, key: Key) {
@@ -96,8 +104,8 @@ mod tests {
         let mut routes = Routes::default();
         routes.set_ufrag(a, "aaaa".to_owned());
         routes.set_ufrag(b, "bbbb".to_owned());
-        routes.learn(a, flow(1));
-        routes.learn(b, flow(1));
+        routes.learn(a, flow(1), None);
+        routes.learn(b, flow(1), None);
         assert_eq!(routes.by_flow(&flow(1)), Some(b));
 
         routes.remove(a);
@@ -113,10 +121,12 @@ mod tests {
         let mut slab = Slab::new();
         let key = slab.insert(());
         let mut routes = Routes::default();
+        let used = flow(3);
         for port in 0..100 {
-            routes.learn(key, flow(port));
+            routes.learn(key, flow(port), Some(&used));
         }
         assert_eq!(routes.by_flow.len(), MAX_FLOWS);
         assert_eq!(routes.by_flow(&flow(99)), Some(key));
+        assert_eq!(routes.by_flow(&used), Some(key));
     }
 }

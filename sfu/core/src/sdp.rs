@@ -85,6 +85,35 @@ pub(crate) fn simulcast_layers<'a>(offer: &'a str, mid: &str, limit: usize) -> V
     layers
 }
 
+/// A stream that an m-line of an answer sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) mid: Mid,
+    pub(crate) ssrc: u32,
+    /// The SSRC of its repetitions.
+    pub(crate) rtx: u32,
+    pub(crate) cname: String,
+}
+
+/// Adds the sources of streams to their m-lines (RFC 5576), with the ids that
+/// [`name_streams`] gives another name.
+pub(crate) fn name_sources(answer: &str, streams: &[Sent]) -> String {
+    let mut text = String::with_capacity(answer.len() + 256 * streams.len());
+    for section in sections(answer) {
+        text.push_str(section);
+        let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:"));
+        let Some(sent) = streams.iter().find(|sent| mid == Some(&*sent.mid)) else { continue };
+        let Sent { ssrc, rtx, cname, .. } = sent;
+        for source in [ssrc, rtx] {
+            text.push_str(&format!(
+                "a=ssrc:{source} cname:{cname}\r\na=ssrc:{source} msid:- -\r\n"
+            ));
+        }
+        text.push_str(&format!("a=ssrc-group:FID {ssrc} {rtx}\r\n"));
+    }
+    text
+}
+
 /// Names the streams and tracks of an answer. str0m repeats the ids of the offer,
 /// so a browser would find its own tracks' ids on what it receives. The first audio
 /// and the first video line get one stream, so that lips and voice are played
@@ -176,6 +205,23 @@ mod tests {
         assert_eq!(simulcast_layers(offer, "c", 2), ["h", "f"]);
         assert!(simulcast_layers(offer, "b", 3).is_empty());
         assert_eq!(simulcast_layers("a=mid:0\r\na=simulcast:send 2,1;3\r\n", "0", 3), ["2", "3"]);
+    }
+
+    #[test]
+    fn sources_are_added_to_their_lines() {
+        let answer = "v=0\r\nm=audio 9 x 1\r\na=mid:a\r\nm=video 9 x 2\r\na=mid:b\r\n\
+            m=video 9 x 2\r\na=mid:c\r\n";
+        let sent = Sent { mid: Mid::from("b"), ssrc: 7, rtx: 8, cname: "me".into() };
+        let named = name_sources(answer, &[sent]);
+        let (head, tail) = named.split_once("a=mid:b\r\n").expect("the line stays");
+        assert!(!head.contains("a=ssrc"));
+        assert_eq!(
+            tail,
+            "a=ssrc:7 cname:me\r\na=ssrc:7 msid:- -\r\na=ssrc:8 cname:me\r\n\
+             a=ssrc:8 msid:- -\r\na=ssrc-group:FID 7 8\r\nm=video 9 x 2\r\na=mid:c\r\n"
+        );
+        assert!(name_streams(&named).contains("a=ssrc:7 msid:housecall track-b\r\n"));
+        assert_eq!(name_sources(answer, &[]), answer);
     }
 
     #[test]

@@ -17,7 +17,9 @@ mod window;
 
 use cipher::Cipher;
 
-pub(crate) use opener::{OpenError, Opened, Opener};
+#[cfg(test)]
+pub(crate) use opener::OpenError;
+pub(crate) use opener::Opener;
 pub(crate) use sealer::{SealError, Sealer};
 
 /// SSRCs whose packets one session opens, and as many that it seals. A participant

@@ -1,6 +1,7 @@
 //! The lines of session descriptions that matter before the relay sees them, and after.
 //! Whether an offer is one at all is the relay's to find out.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use housecall_protocol::media::StreamDirection;
@@ -74,6 +75,30 @@ fn end_of_media(
     }
     push(text, &format!("a={only}"));
     Ok(())
+}
+
+/// The offer without header extensions whose id means one thing in one m-line and another
+/// in the next. Bundled m-lines share their ids (RFC 9143 section 9.1), and a client that
+/// gives an id twice (aiortc does) would read one extension as the other.
+pub(super) fn without_ambiguous_extensions(offer: &str) -> String {
+    let mut meanings: HashMap<&str, Option<&str>> = HashMap::new();
+    for (id, uri) in lines(offer).filter_map(extension) {
+        let meaning = meanings.entry(id).or_insert(Some(uri));
+        if *meaning != Some(uri) {
+            *meaning = None;
+        }
+    }
+    let mut text = String::with_capacity(offer.len());
+    lines(offer)
+        .filter(|line| extension(line).is_none_or(|(id, _)| meanings.get(id) != Some(&None)))
+        .for_each(|line| push(&mut text, line));
+    text
+}
+
+/// Id and URI of `a=extmap` (RFC 8285 section 8); a direction may follow the id.
+fn extension(line: &str) -> Option<(&str, &str)> {
+    let (id, rest) = line.strip_prefix("a=extmap:")?.split_once(' ')?;
+    Some((id.split('/').next()?, rest.split(' ').next()?))
 }
 
 /// The offer without the addresses of the client, as it may be kept.
@@ -180,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_two_meanings_has_none() {
+        let offer = "m=audio\r\na=extmap:1 urn:mid\r\na=extmap:2/sendonly urn:level x\r\n\
+            m=video\r\na=extmap:1 urn:mid\r\na=extmap:2 urn:time\r\na=extmap:3 urn:time\r\n";
+        let expected = "m=audio\r\na=extmap:1 urn:mid\r\n\
+            m=video\r\na=extmap:1 urn:mid\r\na=extmap:3 urn:time\r\n";
+        assert_eq!(without_ambiguous_extensions(offer), expected);
+    }
+
+    #[test]
     fn what_is_kept_names_no_address_and_restarts() {
         let kept = without_addresses(OFFER);
         assert!(!kept.contains("198.51.100") && !kept.contains("2001:db8"), "{kept}");
@@ -209,6 +243,8 @@ mod tests {
             if let Ok(offer) = one_way(&text, direction) {
                 prop_assert!(one_way(&offer, direction) == Ok(offer.clone()));
             }
+            let clear = without_ambiguous_extensions(&text);
+            prop_assert_eq!(without_ambiguous_extensions(&clear), clear.clone());
             let kept = without_addresses(&text);
             prop_assert!(!lines(&kept).any(|line| line.starts_with("a=candidate:")));
             credentials(&text);

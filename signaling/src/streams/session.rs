@@ -33,6 +33,7 @@ pub(super) enum Patched {
 pub(super) async fn open(gateway: &Gateway, link: &Link, offer: &str) -> Result<Opened, Refusal> {
     let offer = sdp::one_way(offer, link.direction)
         .map_err(|error| Refusal::BadOffer(error.to_string()))?;
+    let offer = sdp::without_ambiguous_extensions(&offer);
     let participant = PersonId::generate();
     let (relay, answer) = join(gateway, link, participant, &offer).await?;
     let Some(credentials) = sdp::credentials(&answer) else {

@@ -52,6 +52,11 @@ impl Bindings {
         true
     }
 
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Forgets the SSRCs of a track, whose m-line was given to something else.
     pub(crate) fn forget_track(&mut self, track: usize) {
         self.known.retain(|(_, role)| role.source().track != track);

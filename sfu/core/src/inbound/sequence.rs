@@ -78,8 +78,8 @@ impl Sequence {
     /// Notes a packet that came as a repetition (RFC 4588). It does not count as
     /// received: reports say what the network lost.
     pub(crate) fn repair(&mut self, seq: u64) -> Arrival {
-        if seq > self.highest {
-            // Its original would open the gap; let that happen.
+        if seq > self.highest || self.highest - seq >= WINDOW {
+            // Its original would open the gap, or begin anew; let that happen.
             return Arrival::Duplicate;
         }
         self.note(seq)

@@ -44,7 +44,7 @@ impl Queue {
         self.bytes
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.audio.len() + self.repairs.len() + self.video.len()
     }
 

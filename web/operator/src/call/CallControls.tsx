@@ -26,7 +26,7 @@ type ControlProps = {
 function Control({ icon, label, short, testId, off = false, pressed, count, disabled = false, onClick }: ControlProps) {
   return (
     <div className="hc-control">
-      <button type="button" className={`hc-round${off ? ' is-off' : ''}`} data-testid={testId} aria-label={label} title={label} aria-pressed={pressed} disabled={disabled} onClick={onClick}>
+      <button type="button" className={`hc-round${off ? ' is-off' : ''}`} data-testid={testId} aria-label={count === undefined ? label : `${label}: ${count}`} title={label} aria-pressed={pressed} disabled={disabled} onClick={onClick}>
         <Icon icon={icon} size={22} off={off} />
         {count !== undefined && <span className="hc-round-count hc-figures">{count}</span>}
       </button>
@@ -56,7 +56,7 @@ export function CallControls({ call, side, setSide, fullscreen }: Props) {
   const { microphone, camera, screen } = call.media;
   const { allowed, role } = call;
   const sends = role !== 'listener' && call.self?.role !== 'listener';
-  const shares = sends && allowed.screen && canShareScreen() && (call.phase === 'active' || screen);
+  const shares = sends && allowed.screen && !phone && canShareScreen() && (call.phase === 'active' || screen);
   const own = role === 'caller' || role === 'callee';
   const hangUp = t(own ? 'call.hangup' : 'call.leave');
   const toggle = (each: Side) => setSide(side === each ? null : each);

@@ -71,7 +71,7 @@ export function CallStage({ call, minimise }: Props) {
         {group ? <Grid call={call} /> : <Picture call={call} person={call.people[0]} name={name} />}
         <div className="hc-stage-shade" />
         <Head call={call} name={name} minimise={minimise} />
-        {call.local.camera && <OwnTile stream={call.local.camera} />}
+        {!group && call.local.camera && <OwnTile stream={call.local.camera} />}
         <Notes call={call} />
         <CallControls call={call} side={side} setSide={setSide} fullscreen={fullscreen} />
       </section>

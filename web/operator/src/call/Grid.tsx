@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { useHouse } from '../api/house';
-import { Tile } from './Tile';
+import { OwnFigure, Tile } from './Tile';
 import { Video } from './Video';
 
 import './grid.css';
@@ -18,8 +18,10 @@ export function Grid({ call }: { call: CallSnapshot }) {
   const tiles = people.map((person) => (
     <Tile key={person.person} person={person} observe={person.person === call.peer?.person ? observe : undefined} />
   ));
+  // Among several people the own picture is one of them: floating, it would hide another.
+  if (call.local.camera) tiles.push(<OwnFigure key="own" stream={call.local.camera} />);
   if (!sharing?.screen) {
-    return <div className="hc-grid" data-testid="call-grid" data-count={Math.min(people.length, 9)}>{tiles}</div>;
+    return <div className="hc-grid" data-testid="call-grid" data-count={Math.min(tiles.length, 9)}>{tiles}</div>;
   }
   return (
     <div className="hc-grid-stage" data-testid="call-grid">

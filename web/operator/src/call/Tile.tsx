@@ -11,6 +11,17 @@ type Props = {
   observe?: ((element: HTMLVideoElement) => () => void) | undefined;
 };
 
+/** The own picture among those of others. */
+export function OwnFigure({ stream }: { stream: MediaStream }) {
+  const { t } = useTranslation();
+  return (
+    <figure className="hc-tile">
+      <Video stream={stream} label={t('call.you')} mirrored testId="local-video" />
+      <figcaption>{t('call.you')}</figcaption>
+    </figure>
+  );
+}
+
 /** One of several people: their picture or face, their name, and whether they speak. */
 export function Tile({ person, observe }: Props) {
   const { t } = useTranslation();

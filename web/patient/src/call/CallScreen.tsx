@@ -49,7 +49,7 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
     >
       <div className="call-stage">
         {group ? <Grid call={call} /> : <Remote call={call} />}
-        {call.local.camera && talking && <OwnTile stream={call.local.camera} mirrored={call.facing === 'user'} />}
+        {call.local.camera && talking && !group && <OwnTile stream={call.local.camera} mirrored={call.facing === 'user'} />}
         <CallHead call={call} />
         {!picture && !group && <Person call={call} />}
         <div className="call-bottom">

@@ -17,7 +17,9 @@ export function Grid({ call }: { call: CallSnapshot }) {
   const tiles = people.map((person) => (
     <Tile key={person.person} person={person} onElement={person.person === call.peer?.person ? observe : undefined} />
   ));
-  if (!sharing?.screen) return <div className="call-grid" data-testid="call-grid" data-count={Math.min(people.length, 7)}>{tiles}</div>;
+  // Among several people the own picture is one of them: floating, it would hide another.
+  if (call.local.camera) tiles.push(<OwnFigure key="own" stream={call.local.camera} mirrored={call.facing === 'user'} />);
+  if (!sharing?.screen) return <div className="call-grid" data-testid="call-grid" data-count={Math.min(tiles.length, 7)}>{tiles}</div>;
   return (
     <div className="call-grid-stage" data-testid="call-grid">
       <div className="call-grid-screen">
@@ -26,6 +28,18 @@ export function Grid({ call }: { call: CallSnapshot }) {
       </div>
       <div className="call-grid-strip" data-testid="call-strip" tabIndex={0} role="group" aria-label={t('call.people')}>{tiles}</div>
     </div>
+  );
+}
+
+function OwnFigure({ stream, mirrored }: { stream: MediaStream; mirrored: boolean }) {
+  const { t } = useTranslation();
+  return (
+    <figure className="call-tile">
+      <Picture stream={stream} mirrored={mirrored} testId="local-video" />
+      <figcaption>
+        <span>{t('call.you')}</span>
+      </figcaption>
+    </figure>
   );
 }
 

@@ -184,6 +184,24 @@ fn what_the_application_does_not_send_is_probed() {
 }
 
 #[test]
+fn jitter_does_not_take_away_what_is_not_sent() {
+    for jitter_ms in [30, 60] {
+        for seed in SEEDS {
+            let mut rig = Rig::over(4 * MBPS, 50, seed);
+            rig.down.path.jitter = jitter_ms * MS;
+            rig.flows[0].video = Video::Layers(&[150_000]);
+            rig.flows[0].desired_bps = 2_500_000;
+            rig.run(60);
+            let story = rig.record.trace(0.0, 60.0);
+            let mean = rig.record.mean_estimate_bps(10.0, 60.0);
+            assert!(mean > 2e6, "{jitter_ms} ms, seed {seed}: {mean}: {story}");
+            let least = rig.record.least_estimate_bps(10.0, 60.0);
+            assert!(least > 1e6, "{jitter_ms} ms, seed {seed}: {least}: {story}");
+        }
+    }
+}
+
+#[test]
 fn a_paused_video_does_not_lock_the_estimate_low() {
     // A link too slow for any layer becomes fast. Only voice is sent by then.
     let mut rig = Rig::over(120_000, 50, 1);
