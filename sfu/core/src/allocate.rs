@@ -10,6 +10,7 @@ use crate::inbound::Source;
 use crate::layers::{Allocation, Allocator, Choice, Demand, Encodings, Stacking};
 use crate::participant::Participant;
 use crate::slab::Key;
+use crate::slot::Slot;
 use crate::slots::TrackId;
 use crate::track::{Content, Subscriber, shows};
 
@@ -42,11 +43,10 @@ impl Steering {
 }
 
 /// A slot that could be sent video now.
-struct Candidate {
+pub(crate) struct Candidate {
     slot: usize,
     track: TrackId,
     stacking: Stacking,
-    demand: Demand,
 }
 
 impl Core {
@@ -62,35 +62,43 @@ impl Core {
 
     /// Chooses a layer for each of a subscriber's slots.
     pub(crate) fn allocate(&mut self, now: Instant, key: Key) {
-        let (candidates, audio_bps) = self.candidates(now, key);
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        let mut demands: Vec<_> = candidates.iter().map(|candidate| candidate.demand).collect();
-        let estimate_bps = participant.estimate_bps();
-        let steering = &mut participant.steering;
-        let allocation = steering.allocator.allocate(now, estimate_bps, audio_bps, &mut demands);
-        participant.note_allocation(now, &allocation, !candidates.is_empty());
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let mut demands = std::mem::take(&mut self.demands);
+        let audio_bps = self.find_candidates(now, key, &mut candidates, &mut demands);
+        if let Some(participant) = self.participants.get_mut(key) {
+            let estimate = participant.estimate_bps();
+            let allocator = &mut participant.steering.allocator;
+            let allocation = allocator.allocate(now, estimate, audio_bps, &mut demands);
+            participant.note_allocation(now, &allocation, !candidates.is_empty());
+        }
         let mut paused = false;
-        for (candidate, demand) in candidates.iter().zip(demands) {
+        for (candidate, demand) in candidates.iter().zip(&demands) {
             let subscriber = Subscriber { participant: key, slot: candidate.slot };
             paused |= self.choose(now, subscriber, candidate, demand.choice);
         }
+        (self.candidates, self.demands) = (candidates, demands);
         if paused {
             self.announce_slots(key);
         }
     }
 
-    /// The video slots of a subscriber whose tracks are sent at the moment, and what
-    /// their audio slots take.
-    fn candidates(&mut self, now: Instant, key: Key) -> (Vec<Candidate>, u64) {
-        let Some(participant) = self.participants.get(key) else { return (Vec::new(), 0) };
-        let carried: Vec<_> = participant
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| Some((index, slot.kind, slot.carries?)))
-            .collect();
-        let (mut candidates, mut audio_bps) = (Vec::new(), 0);
-        for (slot, kind, track) in carried {
+    /// Finds the video slots of a subscriber whose tracks are sent at the moment; returns
+    /// what their audio slots take.
+    fn find_candidates(
+        &mut self,
+        now: Instant,
+        key: Key,
+        candidates: &mut Vec<Candidate>,
+        demands: &mut Vec<Demand>,
+    ) -> u64 {
+        candidates.clear();
+        demands.clear();
+        let mut audio_bps = 0;
+        for slot in 0.. {
+            let known = self.participants.get(key).and_then(|it| it.slots.get(slot));
+            let Some(Slot { kind, carries, tile, choice, .. }) = known else { break };
+            let (kind, tile, choice) = (*kind, *tile, *choice);
+            let Some(track) = *carries else { continue };
             let Some(publisher) = self.participants.get_mut(track.publisher) else { continue };
             if !publisher.forwarding || !publisher.sends(track.source) {
                 continue;
@@ -98,20 +106,12 @@ impl Core {
             if kind == MediaKind::Audio {
                 audio_bps += publisher.voice_bps(now);
             } else if let Some((encodings, stacking)) = publisher.encodings(now, track) {
-                let Some(slot_of) = self.participants.get(key).and_then(|it| it.slots.get(slot))
-                else {
-                    continue;
-                };
-                let demand = Demand {
-                    content: shows(track.source),
-                    tile: slot_of.tile,
-                    encodings,
-                    choice: slot_of.choice,
-                };
-                candidates.push(Candidate { slot, track, stacking, demand });
+                let content = shows(track.source);
+                demands.push(Demand { content, tile, encodings, choice });
+                candidates.push(Candidate { slot, track, stacking });
             }
         }
-        (candidates, audio_bps)
+        audio_bps
     }
 
     /// Takes a choice for a slot. Whether it began or ended to be paused.

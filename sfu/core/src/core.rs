@@ -13,10 +13,12 @@ use str0m::crypto::CryptoProvider;
 use str0m::net::Protocol;
 use str0m::{Event, RtcError};
 
+use crate::allocate::Candidate;
 use crate::config::CoreConfig;
 use crate::demux::MAX_PACKET_BYTES;
 use crate::flow::{Flow, Transport};
 use crate::keys;
+use crate::layers::Demand;
 use crate::outbound::{Burst, Flushed};
 use crate::participant::{LinkChange, Participant};
 use crate::random::Random;
@@ -148,6 +150,10 @@ pub struct Core {
     pub(crate) next_expiry: Option<Instant>,
     /// Rooms in which somebody spoke, by when to look at them again; each one once.
     pub(crate) lively: BinaryHeap<Reverse<(Instant, CallId)>>,
+    /// Slots of the subscriber that is allocated to, and what they want. Kept so that no
+    /// memory is taken each time.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) demands: Vec<Demand>,
 }
 
 impl Core {
@@ -181,6 +187,8 @@ impl Core {
             counters: Counters::default(),
             next_expiry: None,
             lively: BinaryHeap::new(),
+            candidates: Vec::new(),
+            demands: Vec::new(),
         }
     }
 

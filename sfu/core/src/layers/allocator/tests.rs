@@ -235,7 +235,8 @@ proptest! {
         let settled = link.choices();
         link.pass(20_000, estimate);
         prop_assert_eq!(&settled, &link.choices());
-        let mut places = by_rank(&link.demands);
+        let mut places = Vec::new();
+        by_rank(&link.demands, &mut places);
         raise(&mut places, (estimate - 43_000) * MARGIN.1 / MARGIN.0);
         for place in places {
             prop_assert_eq!(place.choice(), link.demands[place.index].choice);
