@@ -38,7 +38,7 @@ impl Core {
                 }
                 // A publisher that ends a stream leaves or renegotiates; REMB is the
                 // estimate of a receiver that knows less than ours.
-                Packet::Goodbye { .. } | Packet::Remb { .. } | Packet::Other { .. } => {}
+                Packet::Other => {}
             }
         }
     }

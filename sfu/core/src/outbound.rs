@@ -336,7 +336,13 @@ impl Outbound {
         let Some(probe) = self.estimator.as_ref().and_then(|it| it.probe(now)) else { return };
         let mut left = probe.bytes;
         while left > 0 {
-            let slot = self.streams.iter().rposition(|stream| stream.repeat_newest().is_some());
+            // Large packets at a low rate would queue in front of the voice for longer
+            // than all the rest of the probe.
+            let fits_probe = |stream: &SendStream| {
+                let newest = stream.repeat_newest();
+                newest.is_some_and(|entry| stream.packet_bytes(&entry) <= 2 * probe.packet_bytes)
+            };
+            let slot = self.streams.iter().rposition(fits_probe);
             let sent = match slot {
                 Some(slot) => self.seal_repetition(now, slot, burst),
                 None => self.seal_padding(now, left.min(MAX_PADDING_PACKET) as u8, burst),

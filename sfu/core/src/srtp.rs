@@ -29,6 +29,7 @@ pub(crate) use sealer::{SealError, Sealer};
 pub(crate) const MAX_STREAMS: usize = 256;
 
 /// The longest tag and index that sealing adds to an RTP or RTCP packet, bytes.
+#[cfg(test)]
 pub(crate) const MAX_OVERHEAD_BYTES: usize = 20;
 
 /// Protection profiles that WebRTC peers negotiate (RFC 5764, RFC 7714).

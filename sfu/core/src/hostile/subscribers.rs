@@ -84,7 +84,6 @@ pub(super) fn nonsense(scene: &mut Scene, from: usize, chance: &mut Chance) {
     scene.peers[from].say(|writer| {
         writer.receiver_report(1, &[block; 20]).expect("room");
         let _ = writer.transport_wide(1, 2, &report);
-        let _ = writer.remb(1, 1, &[1]);
     });
 }
 

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use crate::outbound::entry::Entry;
 
-/// A packet is kept at least this long: a round trip of a bad link.
-const MIN_AGE: Duration = Duration::from_millis(300);
-/// What is older than this comes too late for a conversation.
-const MAX_AGE: Duration = Duration::from_secs(1);
-/// Round trips a packet is kept: to be missed, asked for, lost again and asked for.
-const ROUND_TRIPS: u32 = 3;
+/// A packet is kept at least this long. Where a tenth is lost, so is a tenth of the
+/// repetitions: with less, one packet in a thousand costs a keyframe.
+const MIN_AGE: Duration = Duration::from_millis(500);
+/// Over a satellite a repetition takes most of a second, and a keyframe even longer.
+const MAX_AGE: Duration = Duration::from_secs(2);
+/// Assumed while no round trip was measured.
+const FIRST_AGE: Duration = Duration::from_secs(1);
+/// Round trips a packet is kept: to be missed, asked for, lost again and asked for,
+/// twice.
+const ROUND_TRIPS: u32 = 5;
 
 #[derive(Debug)]
 pub(crate) struct History {
@@ -33,7 +37,7 @@ struct Kept {
 
 /// How long packets are kept when a round trip takes `rtt`.
 pub(crate) fn age_for(rtt: Option<Duration>) -> Duration {
-    rtt.map_or(MAX_AGE, |rtt| (rtt * ROUND_TRIPS).clamp(MIN_AGE, MAX_AGE))
+    rtt.map_or(FIRST_AGE, |rtt| (rtt * ROUND_TRIPS).clamp(MIN_AGE, MAX_AGE))
 }
 
 impl History {
@@ -153,7 +157,7 @@ mod tests {
         let later = start + age_for(Some(Duration::from_millis(200))) + PAUSE;
         history.push(later, entry(50), age_for(Some(Duration::from_millis(200))));
         assert_eq!(history.kept.len(), 1);
-        assert_eq!(age_for(None), MAX_AGE);
+        assert_eq!(age_for(None), FIRST_AGE);
         assert_eq!(age_for(Some(Duration::from_millis(5))), MIN_AGE);
     }
 }

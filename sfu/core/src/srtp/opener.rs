@@ -106,6 +106,7 @@ impl Opener {
     }
 
     /// SSRCs that RTP packets were opened of.
+    #[cfg(test)]
     pub(crate) fn streams(&self) -> usize {
         self.rtp.len()
     }

@@ -110,6 +110,7 @@ impl Windows {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.ssrcs.len()
     }

@@ -1,7 +1,7 @@
 //! RTCP: compound packets, read packet by packet and written packet by packet.
 //!
 //! Sources: RFC 3550 section 6 (SR, RR, SDES, BYE), RFC 4585 section 6 (NACK, PLI),
-//! RFC 5104 section 4.3.1 (FIR), draft-alvestrand-rmcat-remb-03 (REMB), and `twcc`.
+//! RFC 5104 section 4.3.1 (FIR), and `twcc`.
 //! Reduced-size packets (RFC 5506) are accepted: no packet has to come first.
 
 mod writer;
@@ -22,12 +22,12 @@ const GENERIC_NACK: u8 = 1;
 const TRANSPORT_WIDE: u8 = 15;
 const PICTURE_LOSS: u8 = 1;
 const FULL_INTRA: u8 = 4;
-const APPLICATION_LAYER: u8 = 15;
 
 /// Packet and length in front of the SSRC.
 const COMMON_HEADER_BYTES: usize = 4;
 
-/// What one packet says. Packets of other kinds (SDES, APP, XR) are `Other`.
+/// What one packet says, as far as the relay listens: it has no use for SDES, BYE, APP
+/// and XR, nor for REMB, the estimate of a receiver that knows less than ours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packet<'a> {
     SenderReport {
@@ -35,14 +35,9 @@ pub(crate) enum Packet<'a> {
         reports: Reports<'a>,
     },
     ReceiverReport {
-        ssrc: u32,
         reports: Reports<'a>,
     },
-    Goodbye {
-        sources: Sources<'a>,
-    },
     Nack {
-        sender: u32,
         /// Whose packets are missing.
         media: u32,
         lost: Lost<'a>,
@@ -50,20 +45,13 @@ pub(crate) enum Packet<'a> {
     /// Arrival times of what we sent.
     Transport(Feedback<'a>),
     PictureLoss {
-        sender: u32,
         media: u32,
     },
     FullIntra {
-        sender: u32,
         requests: FullIntraRequests<'a>,
     },
-    /// Receiver-estimated maximum bitrate.
-    Remb {
-        bitrate_bps: u64,
-    },
-    Other {
-        packet_type: u8,
-    },
+    /// Of another kind, or malformed.
+    Other,
 }
 
 /// What a sender says of its own stream.
@@ -120,11 +108,11 @@ impl<'a> Iterator for Packets<'a> {
             self.rest = &[];
             return None;
         };
-        let mut packet = raw.read().unwrap_or(Packet::Other { packet_type: raw.packet_type });
+        let mut packet = raw.read().unwrap_or(Packet::Other);
         if let Packet::Transport(feedback) = &packet {
             match self.statuses.checked_sub(feedback.status_count()) {
                 Some(left) => self.statuses = left,
-                None => packet = Packet::Other { packet_type: raw.packet_type },
+                None => packet = Packet::Other,
             }
         }
         Some(packet)
@@ -170,16 +158,12 @@ impl<'a> Raw<'a> {
                 Some(Packet::SenderReport { info, reports: self.reports(reader) })
             }
             RECEIVER_REPORT => {
-                let ssrc = reader.u32()?;
-                Some(Packet::ReceiverReport { ssrc, reports: self.reports(reader) })
-            }
-            GOODBYE => {
-                let sources = Sources { left: self.count, reader };
-                Some(Packet::Goodbye { sources })
+                let _reporter = reader.u32()?;
+                Some(Packet::ReceiverReport { reports: self.reports(reader) })
             }
             TRANSPORT_FEEDBACK => self.read_transport_feedback(reader),
             PAYLOAD_FEEDBACK => self.read_payload_feedback(reader),
-            packet_type => Some(Packet::Other { packet_type }),
+            _ => None,
         }
     }
 
@@ -188,39 +172,24 @@ impl<'a> Raw<'a> {
     }
 
     fn read_transport_feedback(&self, mut reader: Reader<'a>) -> Option<Packet<'a>> {
-        let sender = reader.u32()?;
+        let _sender = reader.u32()?;
         let media = reader.u32()?;
         match self.count {
-            GENERIC_NACK => Some(Packet::Nack { sender, media, lost: Lost::new(reader) }),
+            GENERIC_NACK => Some(Packet::Nack { media, lost: Lost::new(reader) }),
             TRANSPORT_WIDE => Feedback::parse(reader.rest()).map(Packet::Transport),
             _ => None,
         }
     }
 
     fn read_payload_feedback(&self, mut reader: Reader<'a>) -> Option<Packet<'a>> {
-        let sender = reader.u32()?;
+        let _sender = reader.u32()?;
         let media = reader.u32()?;
         match self.count {
-            PICTURE_LOSS => Some(Packet::PictureLoss { sender, media }),
-            FULL_INTRA => {
-                Some(Packet::FullIntra { sender, requests: FullIntraRequests { reader } })
-            }
-            APPLICATION_LAYER => read_remb(reader),
+            PICTURE_LOSS => Some(Packet::PictureLoss { media }),
+            FULL_INTRA => Some(Packet::FullIntra { requests: FullIntraRequests { reader } }),
             _ => None,
         }
     }
-}
-
-fn read_remb(mut reader: Reader<'_>) -> Option<Packet<'_>> {
-    if reader.array()? != *b"REMB" {
-        return None;
-    }
-    let _sources = reader.u8()?;
-    let value = reader.u24()?;
-    let (exponent, mantissa) = (value >> 18, u64::from(value & 0x3_ffff));
-    let bitrate_bps =
-        if mantissa.leading_zeros() < exponent { u64::MAX } else { mantissa << exponent };
-    Some(Packet::Remb { bitrate_bps })
 }
 
 /// The report blocks of a sender or receiver report; at most 31.
@@ -247,22 +216,6 @@ impl Iterator for Reports<'_> {
             last_sender_report: self.reader.u32()?,
             delay_since_last: self.reader.u32()?,
         })
-    }
-}
-
-/// SSRCs of a BYE; at most 31.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sources<'a> {
-    left: u8,
-    reader: Reader<'a>,
-}
-
-impl Iterator for Sources<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        self.left = self.left.checked_sub(1)?;
-        self.reader.u32()
     }
 }
 

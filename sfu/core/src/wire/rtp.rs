@@ -1,7 +1,10 @@
 //! The RTP header (RFC 3550 section 5.1): parsed from a datagram, written into a buffer.
 
-use super::bytes::{Pen, Reader};
-use super::extensions::{Elements, ExtensionMap, Extensions, Form};
+#[cfg(test)]
+mod writing;
+
+use super::bytes::Reader;
+use super::extensions::{Elements, Form};
 
 /// The header without contributing sources and extensions.
 pub(crate) const FIXED_HEADER_BYTES: usize = 12;
@@ -81,42 +84,12 @@ impl ParsedRtp {
     }
 }
 
-impl RtpHeader {
-    /// Writes the header with those of `values` that `map` has an id for. The length
-    /// written, or `None` when `buffer` is too short.
-    pub(crate) fn write(
-        &self,
-        map: &ExtensionMap,
-        values: &Extensions<'_>,
-        buffer: &mut [u8],
-    ) -> Option<usize> {
-        let (fixed, rest) = buffer.split_first_chunk_mut::<FIXED_HEADER_BYTES>()?;
-        let extension_bytes = map.write(values, rest)?;
-        let first = VERSION << 6 | u8::from(self.padded) << 5 | u8::from(extension_bytes != 0) << 4;
-        let mut pen = Pen::new(fixed);
-        pen.put(&[first, u8::from(self.marker) << 7 | self.payload_type & 0x7f])?;
-        pen.u16(self.sequence)?;
-        pen.u32(self.timestamp)?;
-        pen.u32(self.ssrc)?;
-        Some(FIXED_HEADER_BYTES + extension_bytes)
-    }
-}
-
-/// Fills `buffer` with padding: zeros, and the count in the last byte (RFC 3550
-/// section 5.1). `None` when it is empty or longer than one byte can count.
-pub(crate) fn write_padding(buffer: &mut [u8]) -> Option<()> {
-    let count = u8::try_from(buffer.len()).ok()?;
-    buffer.fill(0);
-    *buffer.last_mut()? = count;
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::extensions::Extension;
+    use crate::wire::extensions::{Extension, ExtensionMap, Extensions};
 
     #[test]
     fn reads_every_field() {
@@ -196,15 +169,6 @@ mod tests {
         assert_eq!(padded(&[2]), None);
         assert_eq!(padded(&[0, 0, 3]), Some(0), "a probe");
         assert_eq!(padded(&[9, 0, 2]), Some(1));
-    }
-
-    #[test]
-    fn padding_counts_itself() {
-        let mut buffer = [9; 5];
-        assert_eq!(write_padding(&mut buffer), Some(()));
-        assert_eq!(buffer, [0, 0, 0, 0, 5]);
-        assert_eq!(write_padding(&mut []), None);
-        assert_eq!(write_padding(&mut [0; 256]), None);
     }
 
     proptest! {

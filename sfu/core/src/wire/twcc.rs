@@ -72,7 +72,6 @@ impl Symbol {
 pub(crate) struct Feedback<'a> {
     base: u16,
     status_count: u16,
-    number: u8,
     /// 64 ms each since the receiver's own epoch; 24 bits with a sign.
     reference: i32,
     chunks: &'a [u8],
@@ -96,7 +95,7 @@ impl<'a> Feedback<'a> {
         let base = reader.u16()?;
         let status_count = reader.u16()?;
         let reference = (reader.u24()? << 8).cast_signed() >> 8;
-        let number = reader.u8()?;
+        let _number = reader.u8()?;
         let chunks = reader.rest();
         let mut covered = 0;
         while covered < usize::from(status_count) {
@@ -106,17 +105,7 @@ impl<'a> Feedback<'a> {
             return None;
         }
         let deltas = reader.rest();
-        Some(Self { base, status_count, number, reference, chunks, deltas })
-    }
-
-    /// Counts feedback packets, modulo 256.
-    pub(crate) const fn number(&self) -> u8 {
-        self.number
-    }
-
-    /// The first packet it speaks of.
-    pub(crate) const fn base(&self) -> u16 {
-        self.base
+        Some(Self { base, status_count, reference, chunks, deltas })
     }
 
     /// How many packets it speaks of; at most [`MAX_STATUSES`].

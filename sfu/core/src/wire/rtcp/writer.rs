@@ -1,9 +1,8 @@
 //! Puts RTCP packets behind each other into a buffer.
 
 use super::{
-    APPLICATION_LAYER, COMMON_HEADER_BYTES, FULL_INTRA, GENERIC_NACK, GOODBYE, PAYLOAD_FEEDBACK,
-    PICTURE_LOSS, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo,
-    TRANSPORT_FEEDBACK, TRANSPORT_WIDE,
+    COMMON_HEADER_BYTES, GENERIC_NACK, GOODBYE, PAYLOAD_FEEDBACK, PICTURE_LOSS, RECEIVER_REPORT,
+    ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo, TRANSPORT_FEEDBACK, TRANSPORT_WIDE,
 };
 use crate::wire::bytes::Pen;
 use crate::wire::twcc;
@@ -114,27 +113,16 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// As clients send it; the relay asks by [`Self::picture_loss`], which all know.
     /// `number` grows with each request, and stays when one is repeated.
+    #[cfg(test)]
     pub(crate) fn full_intra(&mut self, sender: u32, media: u32, number: u8) -> Option<()> {
-        self.packet(FULL_INTRA, PAYLOAD_FEEDBACK, |pen| {
+        self.packet(super::FULL_INTRA, PAYLOAD_FEEDBACK, |pen| {
             pen.u32(sender)?;
             // RFC 5104 section 4.3.1.2: the media source is named in the entry only.
             pen.u32(0)?;
             pen.u32(media)?;
             pen.put(&[number, 0, 0, 0])
-        })
-    }
-
-    /// The receiver's bound on what `sources` send together.
-    pub(crate) fn remb(&mut self, sender: u32, bitrate_bps: u64, sources: &[u32]) -> Option<()> {
-        let exponent = (u64::BITS - bitrate_bps.leading_zeros()).saturating_sub(18);
-        self.packet(APPLICATION_LAYER, PAYLOAD_FEEDBACK, |pen| {
-            pen.u32(sender)?;
-            pen.u32(0)?;
-            pen.put(b"REMB")?;
-            pen.u8(u8::try_from(sources.len()).ok()?)?;
-            pen.u24(exponent << 18 | (bitrate_bps >> exponent) as u32)?;
-            sources.iter().try_for_each(|ssrc| pen.u32(*ssrc))
         })
     }
 

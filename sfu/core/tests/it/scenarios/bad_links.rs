@@ -156,7 +156,7 @@ pub(super) fn narrow_for_a_while() -> Vec<Check> {
 /// the relay's reports.
 pub(super) fn narrow_uplink() -> Vec<Check> {
     let up = Path { queue_bytes: 60_000, ..way(50).rate(4_000_000) };
-    let mut stage = Stage::with(SEED, &[Setup { up, ..Setup::GOOD }, Setup::GOOD]);
+    let mut stage = Stage::with(SEED, &[Setup { up, adapts: true, ..Setup::GOOD }, Setup::GOOD]);
     stage.run(10.0);
     let before = time_to_layer(&mut stage, 1, 0.0, 2);
     stage.peers[0].up.path.rate_bps = Some(300_000);
@@ -194,7 +194,12 @@ pub(super) fn pulses() -> Vec<Check> {
 
 /// One sends little and receives much, the other the other way round.
 pub(super) fn uneven_ways() -> Vec<Check> {
-    let uphill = Setup { up: way(50).rate(400_000), down: way(50).rate(4_000_000), ..Setup::GOOD };
+    let uphill = Setup {
+        up: way(50).rate(400_000),
+        down: way(50).rate(4_000_000),
+        adapts: true,
+        ..Setup::GOOD
+    };
     let downhill =
         Setup { up: way(50).rate(4_000_000), down: way(50).rate(400_000), ..Setup::GOOD };
     let mut stage = Stage::with(SEED, &[uphill, downhill]);

@@ -41,6 +41,10 @@ pub(super) struct Setup {
     pub(super) camera_bps: &'static [u64],
     /// Whether it speaks.
     pub(super) speaks: bool,
+    /// Whether its encoder follows what its uplink is believed to carry. That belief is
+    /// str0m's, and changes its mind now and then; only where the uplink is the
+    /// question it is of use.
+    pub(super) adapts: bool,
     /// Video lines it can receive on.
     pub(super) tiles: usize,
     pub(super) up: Path,
@@ -52,6 +56,7 @@ impl Setup {
     pub(super) const GOOD: Self = Self {
         camera_bps: &LAYERS_BPS,
         speaks: true,
+        adapts: false,
         tiles: 1,
         up: Path::good(Duration::from_millis(20)),
         down: Path::good(Duration::from_millis(20)),
@@ -67,6 +72,7 @@ pub(super) struct Peer {
     pub(super) down: Link<Vec<u8>>,
     pub(super) camera: Option<Camera>,
     pub(super) speaks: bool,
+    adapts: bool,
     /// What was seen in each received video line.
     pub(super) viewers: HashMap<Mid, Viewer>,
     pub(super) listeners: HashMap<Mid, Listener>,
@@ -135,6 +141,7 @@ impl Peer {
             down: Link::new(setup.down, seed * 2 + 1),
             camera,
             speaks: setup.speaks,
+            adapts: setup.adapts,
             viewers: HashMap::new(),
             listeners: HashMap::new(),
             connected: false,
@@ -221,7 +228,8 @@ impl Peer {
             self.spoken += 1;
             self.write(now, self.audio, None, Codec::Opus, 3, &payload, true, self.spoken * 960);
         }
-        let uplink = (self.uplink_bps - VOICE_BPS) / OVERHEAD;
+        let believed = (self.uplink_bps - VOICE_BPS) / OVERHEAD;
+        let uplink = if self.adapts { believed } else { f64::INFINITY };
         let Some(camera) = &mut self.camera else { return };
         let simulcast = camera.layers() > 1;
         for packet in camera.capture(now, since, uplink) {
