@@ -29,7 +29,7 @@ pub(crate) struct Track {
 #[derive(Debug)]
 pub(crate) enum Content {
     Sound(Voice),
-    Picture { meter: Meter, dynacast: Dynacast },
+    Picture { meter: Box<Meter>, dynacast: Dynacast },
 }
 
 /// One encoding of a track: a stream of its own.
@@ -75,14 +75,14 @@ impl Track {
         let content = match kind_of(source) {
             MediaKind::Audio => Content::Sound(Voice::default()),
             MediaKind::Video => Content::Picture {
-                meter: Meter::new(now, shows(source), layers.len()),
+                meter: Box::new(Meter::new(now, shows(source), layers.len())),
                 dynacast: Dynacast::default(),
             },
         };
         Self { mid, source, published, layers, content }
     }
 
-    pub(crate) const fn meter(&self) -> Option<&Meter> {
+    pub(crate) fn meter(&self) -> Option<&Meter> {
         match &self.content {
             Content::Picture { meter, .. } => Some(meter),
             Content::Sound(_) => None,
