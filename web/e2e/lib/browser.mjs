@@ -20,6 +20,29 @@ export const launchBrowser = (flags = []) =>
     args: [...FLAGS, ...flags],
   });
 
+/**
+ * A browser whose processes can be stopped and woken, as those of a phone that sleeps:
+ * everything of it stands still, and it does not know for how long.
+ */
+export async function launchSleeper() {
+  const server = await chromium.launchServer({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+  });
+  const browser = await chromium.connect(server.wsEndpoint());
+  // The browser leads a process group of its own; nobody else is in it.
+  const signal = (name) => process.kill(-server.process().pid, name);
+  return {
+    browser,
+    sleep: () => signal('SIGSTOP'),
+    wake: () => signal('SIGCONT'),
+    close: async () => {
+      signal('SIGCONT');
+      await server.close();
+    },
+  };
+}
+
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const DESKTOP = { viewport: { width: 1440, height: 900 } };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use housecall_protocol::cluster::SfuRequest;
+use housecall_protocol::cluster::{SfuReply, SfuRequest};
 use housecall_protocol::domain::MediaState;
 use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::{ParticipantRole, Tile};
@@ -119,6 +119,23 @@ fn act(scene: &mut Scene, material: &mut Material, chance: &mut Chance) {
         }
     }
     scene.flush();
+}
+
+/// The offers that scripts start from are good ones.
+#[test]
+fn chromium_is_let_in() {
+    let mut scene = Scene::empty();
+    for sdp in offers() {
+        let request = SfuRequest::Join {
+            room: scene.room,
+            participant: PersonId::generate(),
+            sdp,
+            role: ParticipantRole::Member,
+        };
+        let answer = scene.tell(&request);
+        assert!(matches!(answer, Ok(SfuReply::Answer { .. })), "{answer:?}");
+    }
+    assert_eq!(scene.core.participants(), 5);
 }
 
 /// Two honest peers talk in the same room all the while.
