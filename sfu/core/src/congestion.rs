@@ -49,6 +49,9 @@ pub use trend::Usage;
 /// Frames leave that much faster than the estimate, so that a keyframe does not
 /// take seconds; draft-ietf-rmcat-gcc-02 leaves it open, browsers use 2.5.
 const PACING_FACTOR: f64 = 2.5;
+/// Once the link was seen to be full the estimate is near what it carries: faster than
+/// this, a keyframe would only wait in the link's queue, and look like overuse there.
+const FULL_PACING_FACTOR: f64 = 1.25;
 /// Sending less than this part of the estimate says nothing about the rest of it.
 const APPLICATION_LIMITED: f64 = 0.65;
 /// Round trip assumed until one is measured.
@@ -247,7 +250,8 @@ impl Estimator {
     /// The rate to send at while something waits.
     pub fn pacing_bps(&self) -> u64 {
         let probing = self.prober.pacing_bps().unwrap_or(0.0);
-        (PACING_FACTOR * self.estimate_bps).max(probing) as u64
+        let factor = if self.aimd.knows_capacity() { FULL_PACING_FACTOR } else { PACING_FACTOR };
+        (factor * self.estimate_bps).max(probing) as u64
     }
 
     /// What arrives at the far end; `None` in the first moments.
@@ -340,6 +344,8 @@ impl Estimator {
         let idle = evidence.application_limited || !loaded;
         if idle && evidence.queue_us < NOISE_QUEUE_US && evidence.usage == Usage::Over {
             evidence.usage = Usage::Normal;
+        } else if evidence.is_own_burst() {
+            evidence.usage = Usage::Under;
         }
         let fell = self.aimd.update(now_us, evidence);
         self.contest.update(now_us, evidence.queue_us, fell);

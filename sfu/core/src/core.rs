@@ -1,6 +1,7 @@
 //! The state machine itself: what goes in, what comes out, and who is polled when.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,12 @@ use str0m::crypto::CryptoProvider;
 use str0m::net::Protocol;
 use str0m::{Event, RtcError};
 
+use crate::allocate::Candidate;
 use crate::config::CoreConfig;
 use crate::demux::MAX_PACKET_BYTES;
 use crate::flow::{Flow, Transport};
 use crate::keys;
+use crate::layers::Demand;
 use crate::outbound::{Burst, Flushed};
 use crate::participant::{LinkChange, Participant};
 use crate::random::Random;
@@ -145,6 +148,12 @@ pub struct Core {
     pub(crate) counters: Counters,
     /// When the next empty room is forgotten.
     pub(crate) next_expiry: Option<Instant>,
+    /// Rooms in which somebody spoke, by when to look at them again; each one once.
+    pub(crate) lively: BinaryHeap<Reverse<(Instant, CallId)>>,
+    /// Slots of the subscriber that is allocated to, and what they want. Kept so that no
+    /// memory is taken each time.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) demands: Vec<Demand>,
 }
 
 impl Core {
@@ -177,6 +186,9 @@ impl Core {
             scratch: vec![0; MAX_PACKET_BYTES],
             counters: Counters::default(),
             next_expiry: None,
+            lively: BinaryHeap::new(),
+            candidates: Vec::new(),
+            demands: Vec::new(),
         }
     }
 
@@ -243,7 +255,8 @@ impl Core {
             },
             Step::Event { room, event } => Output::Event { room, event },
             Step::Idle => {
-                let times = [self.timers.next(), self.next_expiry];
+                let lively = self.lively.peek().map(|Reverse((at, _))| *at);
+                let times = [self.timers.next(), self.next_expiry, lively];
                 Output::Timeout(times.into_iter().flatten().min())
             }
         }
@@ -269,6 +282,7 @@ impl Core {
                 continue;
             }
             self.forget_rooms(now);
+            self.listen_again(now);
             while let Some(key) = self.timers.pop_due(now) {
                 self.touch(key);
             }
@@ -364,6 +378,11 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.touched = false;
         participant.outbound.handle_timeout(now);
+        if participant.steering.is_due(now) {
+            self.allocate(now, key);
+        }
+        self.review_watched(now, key);
+        let Some(participant) = self.participants.get_mut(key) else { return };
         if participant.due.is_none_or(|due| due > now) {
             return;
         }

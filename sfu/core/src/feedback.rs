@@ -69,6 +69,7 @@ impl Participant {
     fn on_report(&mut self, now: Instant, report: &ReportBlock) {
         let Some(slot) = self.slot_of(report.ssrc) else { return };
         self.outbound.streams[slot].heard(report);
+        self.slots[slot].note_loss(report.fraction_lost);
         if report.last_sender_report == 0 {
             return;
         }

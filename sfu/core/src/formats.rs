@@ -49,6 +49,14 @@ impl From<&PayloadParams> for Format {
     }
 }
 
+/// A subscriber's payload types for a publisher's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ours {
+    pub(crate) plain: u8,
+    /// Of redundant packets around it, if they take any.
+    pub(crate) red: Option<u8>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Formats(Vec<Format>);
 
@@ -62,6 +70,11 @@ impl Formats {
         self.0.iter().find(|format| format.payload_type == payload_type)
     }
 
+    /// The format that packets of this payload type carry with redundancy (RFC 2198).
+    pub(crate) fn within(&self, payload_type: u8) -> Option<&Format> {
+        self.0.iter().find(|format| format.red == Some(payload_type))
+    }
+
     /// The format whose repetitions have this payload type.
     pub(crate) fn repaired_by(&self, payload_type: u8) -> Option<&Format> {
         self.0.iter().find(|format| format.rtx == Some(payload_type))
@@ -73,8 +86,8 @@ impl Formats {
         formats.filter_map(|format| Some((format.payload_type, format.rtx?))).collect()
     }
 
-    /// The payload type out of `negotiated` for what another session calls `spec`.
-    pub(crate) fn matching(&self, spec: &CodecSpec, negotiated: &[u8]) -> Option<u8> {
+    /// The payload types out of `negotiated` for what another session calls `spec`.
+    pub(crate) fn matching(&self, spec: &CodecSpec, negotiated: &[u8]) -> Option<Ours> {
         let candidates = || {
             let formats = self.0.iter().filter(|format| format.spec.codec == spec.codec);
             formats.filter(|format| negotiated.contains(&format.payload_type))
@@ -92,7 +105,7 @@ impl Formats {
                 .or_else(|| candidates().next()),
             _ => candidates().next(),
         };
-        chosen.map(|format| format.payload_type)
+        chosen.map(|format| Ours { plain: format.payload_type, red: format.red })
     }
 }
 

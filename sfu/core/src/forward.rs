@@ -6,39 +6,53 @@ use housecall_protocol::cluster::SfuEvent;
 use housecall_protocol::domain::TrackSource;
 use str0m::media::MediaKind;
 
+use crate::codec::{Patch, red};
 use crate::core::Core;
+use crate::formats::Ours;
 use crate::inbound::Source;
 use crate::media::Media;
 use crate::outbound::{Entry, Kind};
-use crate::participant::{Participant, Subscriber};
-use crate::rewrite::Incoming;
+use crate::packet::Packet;
+use crate::participant::Participant;
 use crate::slab::Key;
+use crate::slot::Fate;
+use crate::slots::TrackId;
+use crate::track::Subscriber;
+use crate::wire::extensions::Extension;
+
+/// Room for two frames of audio, far above what voices take.
+const MAX_REPEATED_BYTES: usize = 1_100;
 
 /// What became of a packet at one subscriber.
-enum Written {
+#[derive(Default)]
+struct Delivery {
+    outcome: Outcome,
+    /// The subscriber waits for a keyframe of this stream.
+    waits: bool,
+    /// It is the first packet of its stream that they get: they need others no more.
+    begins: bool,
+}
+
+#[derive(Default)]
+enum Outcome {
     Queued {
-        /// The first one that this subscriber gets.
+        /// The first one that this subscriber gets of anything.
         first: bool,
-        /// The layer that the slot left for this packet's.
-        left: Option<usize>,
     },
-    /// Until a decoder can start.
-    Waits,
     Unusable,
-    NotConnected,
-    /// The subscriber does not show it.
-    Paused,
-    /// The slot is sent another layer.
-    OtherLayer,
+    /// They are not there, or not sent this layer.
+    #[default]
+    NotSent,
 }
 
 impl Core {
     /// Passes a packet on to everybody whose slot carries its layer.
     pub(crate) fn forward(&mut self, now: Instant, key: Key, media: &Media) {
         let source = media.source;
-        let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) else {
-            return;
-        };
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(track) = participant.tracks.get_mut(source.track) else { return };
+        let carried = TrackId { publisher: key, source: track.source };
+        let Some(layer) = track.layers.get_mut(source.layer) else { return };
         if media.starts {
             layer.keyframes.settle();
         }
@@ -46,7 +60,7 @@ impl Core {
         let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
         for subscriber in &subscribers {
-            waits |= self.deliver(now, key, *subscriber, media);
+            waits |= self.deliver(now, carried, *subscriber, media);
         }
         if let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) {
             layer.subscribers = subscribers;
@@ -60,43 +74,31 @@ impl Core {
     fn deliver(
         &mut self,
         now: Instant,
-        publisher: Key,
+        carried: TrackId,
         subscriber: Subscriber,
         media: &Media,
     ) -> bool {
         let Some(participant) = self.participants.get_mut(subscriber.participant) else {
             return false;
         };
-        match write(now, participant, subscriber.slot, media) {
-            Written::Queued { first, left } => {
+        let delivery = write(now, participant, subscriber.slot, media);
+        match delivery.outcome {
+            Outcome::Queued { first } => {
                 self.counters.forwarded_packets += 1;
                 self.counters.forwarded_bytes += media.packet.payload().len() as u64;
                 if first {
                     let (room, participant) = (participant.room, participant.person);
                     self.emit(room, SfuEvent::Flowing { participant });
                 }
-                if let Some(layer) = left {
-                    let source = Source { layer, ..media.source };
-                    self.unsubscribe(publisher, source, subscriber);
-                }
                 self.touch(subscriber.participant);
             }
-            Written::Waits => {
-                self.counters.unusable_packets += 1;
-                return true;
-            }
-            Written::Unusable => self.counters.unusable_packets += 1,
-            Written::NotConnected | Written::Paused | Written::OtherLayer => {}
+            Outcome::Unusable => self.counters.unusable_packets += 1,
+            Outcome::NotSent => {}
         }
-        false
-    }
-
-    /// A slot is no longer sent a layer.
-    fn unsubscribe(&mut self, publisher: Key, source: Source, subscriber: Subscriber) {
-        let layer = self.participants.get_mut(publisher).and_then(|it| it.layer_mut(source));
-        if let Some(layer) = layer {
-            layer.subscribers.retain(|known| *known != subscriber);
+        if delivery.begins && carried.kind() == MediaKind::Video {
+            self.link(subscriber, carried);
         }
+        delivery.waits
     }
 
     /// Sees to it that a keyframe is on its way while a subscriber waits for one:
@@ -115,15 +117,8 @@ impl Core {
         else {
             return;
         };
-        let layer = slot.current.or(slot.target);
-        let Some((carried, layer)) = slot.carries.zip(layer) else { return };
-        let Some(publisher) = self.participants.get(carried.publisher) else { return };
-        let track = publisher.tracks.iter().position(|known| known.source == carried.source);
-        if let Some(track) = track
-            && publisher.forwarding
-            && publisher.sends(carried.source)
-        {
-            self.want_keyframe(now, carried.publisher, Source { track, layer });
+        if let Some((carried, layer)) = slot.carries.zip(slot.source_of_keyframes()) {
+            self.want_keyframe_of(now, carried, layer);
         }
     }
 
@@ -144,10 +139,9 @@ impl Core {
             slot.restart();
         }
         let carried: Vec<_> = participant.slots.iter().filter_map(|slot| slot.carries).collect();
+        self.allocate(now, key);
         for track in carried {
-            if track.kind() == MediaKind::Video {
-                self.request_keyframe_of(now, track.publisher, |source| source == track.source);
-            }
+            self.request_keyframe_of(now, track.publisher, |source| source == track.source);
         }
     }
 
@@ -157,7 +151,7 @@ impl Core {
         self.request_keyframe_of(now, key, |_| true);
     }
 
-    /// Asks a publisher for keyframes of those layers that are sent and watched.
+    /// Asks a publisher for keyframes of those layers that somebody waits for.
     pub(crate) fn request_keyframe_of(
         &mut self,
         now: Instant,
@@ -170,13 +164,13 @@ impl Core {
         }
         let mut due = Vec::new();
         for (index, track) in publisher.tracks.iter().enumerate() {
-            let asked = track.source != TrackSource::Microphone
-                && wanted(track.source)
-                && publisher.sends(track.source);
+            if !wanted(track.source) || !publisher.sends(track.source) {
+                continue;
+            }
             let layers = track.layers.iter().enumerate();
             due.extend(
                 layers
-                    .filter(|(_, layer)| asked && !layer.subscribers.is_empty())
+                    .filter(|(layer, of)| self.is_awaited(*layer, &of.subscribers))
                     .map(|(layer, _)| Source { track: index, layer }),
             );
         }
@@ -184,52 +178,53 @@ impl Core {
             self.want_keyframe(now, key, source);
         }
     }
+
+    fn is_awaited(&self, layer: usize, subscribers: &[Subscriber]) -> bool {
+        subscribers.iter().any(|subscriber| {
+            let participant = self.participants.get(subscriber.participant);
+            let slot = participant.and_then(|participant| participant.slots.get(subscriber.slot));
+            slot.is_some_and(|slot| slot.needs_keyframe() == Some(layer))
+        })
+    }
 }
 
 /// Queues a packet for a subscriber under the numbers of its slot.
-fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Written {
+fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Delivery {
     if !to.link.carries_media() || !to.outbound.is_open() {
-        return Written::NotConnected;
+        return Delivery::default();
     }
-    let Some(payload_type) = payload_type(to, index, media) else {
-        return Written::Unusable;
+    let ours = payload_types(to, index, media);
+    let Some((slot, ours)) = to.slots.get_mut(index).zip(ours) else {
+        return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
     };
-    let Some(slot) = to.slots.get_mut(index) else { return Written::Unusable };
-    if slot.off_screen {
-        return Written::Paused;
+    let fate = slot.take(now, media);
+    let waits = slot.needs_keyframe() == Some(media.source.layer);
+    let (numbers, marker, begins) = match fate {
+        Fate::Sent { numbers, marker, begins } => (numbers, marker, begins),
+        Fate::LeftOut => return Delivery { waits, ..Delivery::default() },
+        Fate::Unusable => {
+            return Delivery { outcome: Outcome::Unusable, waits, begins: false };
+        }
+    };
+    let mut packet = media.packet.clone();
+    let repeats = slot.loses_much();
+    let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);
+    if let Some(descriptor) = slot.descriptor(media, &numbers) {
+        packet.replace(Extension::DependencyDescriptor, &descriptor);
     }
-    let before = slot.current;
-    if !slot.admits(media.source.layer, media.starts) {
-        let waits = slot.kind == MediaKind::Video && slot.target == Some(media.source.layer);
-        return if waits { Written::Waits } else { Written::OtherLayer };
-    }
-    let left = before.filter(|layer| *layer != media.source.layer);
-    let incoming = Incoming {
-        ssrc: media.ssrc,
-        seq: media.seq,
-        timestamp: media.timestamp,
-        clock_rate: media.format.clock_rate(),
-        starts: media.starts,
-        detail: media.frame.as_ref().map(|frame| &frame.detail),
-    };
-    let Some(outgoing) = slot.rewriter.rewrite(now, incoming) else {
-        let waits = slot.kind == MediaKind::Video && slot.rewriter.waits_for_start();
-        return if waits { Written::Waits } else { Written::Unusable };
-    };
-    let kind = match slot.kind {
-        MediaKind::Audio => Kind::Audio,
-        MediaKind::Video => Kind::Video,
-    };
     let entry = Entry {
-        packet: media.packet.clone(),
-        patch: outgoing.patch,
-        seq: outgoing.seq,
-        timestamp: outgoing.timestamp,
+        packet,
+        patch,
+        seq: numbers.seq,
+        timestamp: numbers.timestamp,
         payload_type,
         // Slots are fewer than 256: see `read_slots`.
         slot: index as u8,
-        marker: media.marker,
-        kind,
+        marker,
+        kind: match slot.kind {
+            MediaKind::Audio => Kind::Audio,
+            MediaKind::Video => Kind::Video,
+        },
     };
     let slots = &mut to.slots;
     to.outbound.push(entry, |dropped| {
@@ -241,18 +236,53 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Wri
         }
     });
     let first = !std::mem::replace(&mut to.flowing, true);
-    if first || left.is_some() || before.is_none() {
+    if begins {
         to.reports.start(now);
         if let Some(due) = to.reports.next() {
             to.need_by(due);
         }
     }
-    Written::Queued { first, left }
+    Delivery { outcome: Outcome::Queued { first }, waits, begins }
 }
 
-/// The subscriber's payload type for the packet's codec; each peer connection
-/// has its own numbers.
-fn payload_type(to: &mut Participant, index: usize, media: &Media) -> Option<u8> {
+/// Makes an audio packet what the subscriber takes: with its redundancy if they negotiated
+/// that, else the newest frame alone. Who loses many gets the frame before again. Its
+/// payload type, and what changes in its payload.
+fn encode(
+    ours: Ours,
+    media: &Media,
+    repeats: bool,
+    packet: &mut Packet,
+    patch: Patch,
+) -> (u8, Patch) {
+    let Some(redundant) = &media.redundant else {
+        let repeated = media
+            .earlier
+            .as_ref()
+            .filter(|_| repeats)
+            .and_then(|earlier| Some((ours.red?, repeat(ours.plain, earlier, &media.packet)?)));
+        let Some((red, repeated)) = repeated else { return (ours.plain, patch) };
+        *packet = repeated;
+        return (red, patch);
+    };
+    if let Some((red, patch)) = ours.red.zip(redundant.retype(ours.plain)) {
+        return (red, patch);
+    }
+    packet.skip(redundant.newest_at);
+    (ours.plain, patch)
+}
+
+/// A packet that carries the one before again.
+fn repeat(payload_type: u8, (age, before): &(u32, Packet), newest: &Packet) -> Option<Packet> {
+    let mut payload = [0; MAX_REPEATED_BYTES];
+    let earlier = red::Earlier { age: *age, contents: before.payload() };
+    let length = red::write(payload_type, &[earlier], newest.payload(), &mut payload)?;
+    newest.with_payload(payload.get(..length)?)
+}
+
+/// The subscriber's payload types for the packet's codec; each peer connection has its
+/// own numbers.
+fn payload_types(to: &mut Participant, index: usize, media: &Media) -> Option<Ours> {
     let source = media.format.payload_type;
     let slot = to.slots.get_mut(index)?;
     if let Some((known, ours)) = slot.translated

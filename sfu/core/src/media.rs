@@ -3,20 +3,28 @@
 
 use std::time::Instant;
 
-use crate::codec::{self, Frame, FrameReader};
+use housecall_protocol::domain::TrackSource;
+
+use crate::codec::red::Redundant;
+use crate::codec::{self, Frame, FrameReader, VideoCodec};
 use crate::config::Limits;
 use crate::core::Core;
 use crate::formats::Format;
 use crate::inbound::{Received, Role, Source, Stream};
+use crate::layers;
 use crate::outbound::PASSED_ON;
 use crate::packet::Packet;
 use crate::participant::Participant;
 use crate::slab::Key;
+use crate::track::{Layer, Newest};
 use crate::wire::extensions::{Extension, ExtensionMap, Extensions};
 use crate::wire::rtp::{ParsedRtp, RtpHeader};
 
 /// A repetition begins with the number it had (RFC 4588 section 4).
 const ORIGINAL_NUMBER_BYTES: usize = 2;
+
+/// Audio older than this is not worth repeating: there was silence in between.
+const MAX_REPEATED_MS: u32 = 60;
 
 /// A packet with what is the same for all subscribers.
 #[derive(Debug)]
@@ -28,9 +36,17 @@ pub(crate) struct Media {
     pub(crate) seq: u64,
     pub(crate) timestamp: u32,
     pub(crate) marker: bool,
+    /// No later packet of the stream came before it.
+    pub(crate) in_order: bool,
+    /// The stream's numbers do not go on from where they were.
+    pub(crate) jumped: bool,
     pub(crate) format: Format,
     /// What a packet of video is; `None` for audio, and for packets without a payload.
     pub(crate) frame: Option<Frame>,
+    /// How a packet of audio carries earlier ones again.
+    pub(crate) redundant: Option<Redundant>,
+    /// The packet of plain audio before this one, and by how many ticks it is older.
+    pub(crate) earlier: Option<(u32, Packet)>,
     /// A decoder may begin here.
     pub(crate) starts: bool,
 }
@@ -84,12 +100,19 @@ impl Core {
         let source = participant.tracks[opened.source.track].source;
         if !participant.forwarding || !participant.sends(source) {
             self.counters.gated_packets += 1;
+            // What it will cost is good to know when the gate opens.
+            participant.count(now, opened, None);
             return;
         }
-        match participant.media(opened) {
-            Some(media) => self.forward(now, key, &media),
-            None => self.counters.unusable_packets += 1,
+        let Some(media) = participant.media(opened) else {
+            self.counters.unusable_packets += 1;
+            return;
+        };
+        participant.count(now, opened, media.frame.as_ref());
+        if source == TrackSource::Microphone {
+            self.hear(now, key, opened.source.track, &media.packet);
         }
+        self.forward(now, key, &media);
     }
 
     /// Puts the participant's timer where it belongs after something was noted.
@@ -134,7 +157,9 @@ impl Participant {
         let end = parsed.header_bytes + payload.len();
         match role {
             Role::Media(source) => {
-                let format = *self.inbound.formats.find(parsed.header.payload_type)?;
+                let formats = &self.inbound.formats;
+                let kind = parsed.header.payload_type;
+                let format = *formats.find(kind).or_else(|| formats.within(kind))?;
                 let stream = self.stream(now, source, &parsed.header, &format, limits)?;
                 let header = parsed.header;
                 let received =
@@ -210,10 +235,13 @@ impl Participant {
     /// The track a packet without MID must be of: the only one that is sent of its kind.
     fn only_track_for(&self, payload_type: u8) -> Option<usize> {
         let formats = &self.inbound.formats;
-        let format = formats.find(payload_type).or_else(|| formats.repaired_by(payload_type))?;
+        let format = formats
+            .find(payload_type)
+            .or_else(|| formats.within(payload_type))
+            .or_else(|| formats.repaired_by(payload_type))?;
         let audio = format.spec.codec.is_audio();
         let mut fitting = self.tracks.iter().enumerate().filter(|(_, track)| {
-            let microphone = track.source == housecall_protocol::domain::TrackSource::Microphone;
+            let microphone = track.source == TrackSource::Microphone;
             track.published && microphone == audio
         });
         let (index, _) = fitting.next()?;
@@ -224,7 +252,8 @@ impl Participant {
     fn media(&mut self, opened: &Opened<'_>) -> Option<Media> {
         let mut packet = Packet::new(opened.bytes, opened.payload_at)?;
         carry(&mut packet, opened, &self.inbound.extensions);
-        let layer = self.layer_mut(opened.source)?;
+        let track = self.tracks.get_mut(opened.source.track)?;
+        let layer = track.layers.get_mut(opened.source.layer)?;
         let frame = match opened.format.video() {
             Some(codec) if !packet.payload().is_empty() => {
                 let fits = layer.reader.as_ref().is_some_and(|reader| reader.codec() == codec);
@@ -236,22 +265,52 @@ impl Participant {
                     marker: opened.header.marker,
                     dependency: packet.extension(Extension::DependencyDescriptor),
                 };
-                Some(layer.reader.as_mut()?.read(read)?)
+                let reader = layer.reader.as_mut()?;
+                let frame = reader.read(read)?;
+                if frame.starts_keyframe {
+                    let sizes = reader.sizes(read);
+                    track.set_sizes(opened.source.layer, sizes);
+                }
+                Some(frame)
             }
             Some(_) | None => None,
         };
         let audio = opened.format.spec.codec.is_audio();
+        let redundant = if opened.format.red == Some(opened.header.payload_type) {
+            let read = Redundant::parse(packet.payload())?;
+            (read.payload_type() == opened.format.payload_type).then_some(read)?;
+            Some(read)
+        } else {
+            None
+        };
+        let layer = self.layer_mut(opened.source)?;
+        let earlier = audio.then(|| layer.remember(opened, &packet, redundant.is_some())).flatten();
         Some(Media {
-            packet,
             source: opened.source,
             ssrc: opened.header.ssrc,
             seq: opened.received.seq,
             timestamp: opened.header.timestamp,
             marker: opened.header.marker,
+            in_order: opened.received.in_order,
+            jumped: opened.received.jumped,
             format: opened.format,
             starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
             frame,
+            earlier,
+            redundant,
+            packet,
         })
+    }
+
+    /// Counts what a layer costs. `frame`: which layer within the stream, if it is known.
+    fn count(&mut self, now: Instant, opened: &Opened<'_>, frame: Option<&Frame>) {
+        let within = frame.map_or(layers::Layer { spatial: 0, temporal: 0 }, |frame| {
+            layers::Layer { spatial: frame.spatial, temporal: frame.temporal }
+        });
+        let bytes = opened.bytes.len();
+        if let Some(track) = self.tracks.get_mut(opened.source.track) {
+            track.count(now, opened.source.layer, within, bytes);
+        }
     }
 
     /// When a stream needs attention.
@@ -260,14 +319,47 @@ impl Participant {
     }
 }
 
+impl Layer {
+    /// Keeps a packet of audio, and returns the one before if it is just that.
+    fn remember(
+        &mut self,
+        opened: &Opened<'_>,
+        packet: &Packet,
+        redundant: bool,
+    ) -> Option<(u32, Packet)> {
+        let (seq, timestamp) = (opened.received.seq, opened.header.timestamp);
+        if redundant || !opened.received.in_order {
+            self.newest = None;
+            return None;
+        }
+        let before = self.newest.replace(Newest { seq, timestamp, packet: packet.clone() })?;
+        let age = timestamp.wrapping_sub(before.timestamp);
+        let longest = opened.format.clock_rate() / 1_000 * MAX_REPEATED_MS;
+        (before.seq + 1 == seq && age <= longest).then_some((age, before.packet))
+    }
+}
+
 /// Notes where in the packet the extensions stand that go on to subscribers.
 fn carry(packet: &mut Packet, opened: &Opened<'_>, map: &ExtensionMap) {
+    let codec = opened.format.video();
     for (id, value) in opened.parsed.elements(opened.bytes) {
         let kind = PASSED_ON.into_iter().find(|kind| map.id(*kind) == Some(id));
-        if let Some(kind) = kind {
+        if let Some(kind) = kind.filter(|kind| goes_on(*kind, codec)) {
             // Values are slices of the packet.
             let at = value.as_ptr().addr() - opened.bytes.as_ptr().addr();
             packet.carry(kind, at..at + value.len());
         }
+    }
+}
+
+/// Whether an extension of a publisher's packet goes on to subscribers. VP8 and VP9 say
+/// all in their payloads, where it is renumbered; a dependency descriptor beside that
+/// would contradict it.
+const fn goes_on(kind: Extension, codec: Option<VideoCodec>) -> bool {
+    match kind {
+        Extension::DependencyDescriptor => {
+            matches!(codec, Some(VideoCodec::Av1 | VideoCodec::H264))
+        }
+        _ => true,
     }
 }

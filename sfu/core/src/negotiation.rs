@@ -12,6 +12,7 @@ use str0m::net::TcpType;
 use str0m::rtp::{Extension as NegotiatedExtension, ExtensionSerializer, ExtensionValues};
 use str0m::{Candidate, Rtc, RtcConfig};
 
+use crate::allocate::Steering;
 use crate::codec::MAX_SPATIAL;
 use crate::config::Limits;
 use crate::core::{Core, Failure, RequestError, guarded};
@@ -19,12 +20,13 @@ use crate::formats::Formats;
 use crate::inbound::{Inbound, Role, Source};
 use crate::keys::{self, CapturedKeys};
 use crate::outbound::{HeaderWriter, Negotiated, Outbound, QueueLimits, SendStream};
-use crate::participant::{Layer, Link, Participant, Slot, Track};
+use crate::participant::{Link, Participant};
 use crate::quality::Meter;
 use crate::random::Random;
 use crate::reports::ReportTimer;
-use crate::rewrite::Rewriter;
 use crate::sdp;
+use crate::slot::Slot;
+use crate::track::Track;
 use crate::wire::extensions::{Extension, ExtensionMap};
 
 /// str0m would report on streams it never sees a packet of; this keeps it quiet.
@@ -63,7 +65,9 @@ impl Core {
             inbound: Inbound::new(now, limits),
             outbound: Outbound::new(now, queue),
             reports: ReportTimer::default(),
-            allocated_at: None,
+            steering: Steering::default(),
+            voice_due: None,
+            watched_changed: false,
             tracks: Vec::new(),
             slots: Vec::new(),
             role: ParticipantRole::Member,
@@ -74,10 +78,11 @@ impl Core {
             flowing: false,
             touched: false,
             announced: Vec::new(),
+            is_short: false,
             slots_asked: None,
             quality: Meter::new(self.config.quality_interval),
         };
-        participant.renegotiated(sdp, &answer, limits, &mut self.random);
+        participant.renegotiated(now, sdp, &answer, limits, &mut self.random);
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
         Ok((participant, sdp::name_streams(&answer), ufrag))
     }
@@ -103,7 +108,7 @@ impl Core {
             return Err(RequestError::UnknownParticipant);
         };
         self.tracks -= participant.published();
-        participant.renegotiated(sdp, &answer, &self.config.limits, &mut self.random);
+        participant.renegotiated(now, sdp, &answer, &self.config.limits, &mut self.random);
         self.tracks += participant.published();
         // Asked again if this offer still has too few slots.
         participant.slots_asked = None;
@@ -140,9 +145,11 @@ impl Core {
             .set_extension(6, NegotiatedExtension::AbsoluteCaptureTime)
             .set_extension(12, dependency_descriptor())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_vp8(true)
             .enable_h264(true)
+            .enable_vp9(true)
+            .enable_av1(true)
             .set_stats_interval(None);
         let (mut rtc, keys) = keys::capture(|| config.build(now));
         let udp = self
@@ -228,12 +235,19 @@ impl ExtensionSerializer for Unread {
 
 impl Participant {
     /// Reads tracks and slots from the m-lines of an answer.
-    fn renegotiated(&mut self, offer: &str, answer: &str, limits: &Limits, random: &mut Random) {
+    fn renegotiated(
+        &mut self,
+        now: Instant,
+        offer: &str,
+        answer: &str,
+        limits: &Limits,
+        random: &mut Random,
+    ) {
         let lines = sdp::media_lines(answer);
         let mixed = sdp::allows_mixed_extensions(offer);
         self.inbound.formats = Formats::of(&self.rtc);
         self.inbound.extensions = self.session_extensions(&lines, mixed);
-        self.read_tracks(offer, &lines);
+        self.read_tracks(now, offer, &lines);
         self.bind_announced(offer);
         self.read_slots(&lines, mixed, limits, random);
     }
@@ -258,7 +272,7 @@ impl Participant {
 
     /// The first audio line is the microphone, the first video line the camera, the
     /// second the screen. Further lines only receive.
-    fn read_tracks(&mut self, offer: &str, lines: &[(MediaKind, Mid)]) {
+    fn read_tracks(&mut self, now: Instant, offer: &str, lines: &[(MediaKind, Mid)]) {
         let nth = |kind, n| lines.iter().filter(move |(line, _)| *line == kind).nth(n);
         for (source, line) in [
             (TrackSource::Microphone, nth(MediaKind::Audio, 0)),
@@ -275,15 +289,21 @@ impl Participant {
             if rids.is_empty() {
                 rids.push(None);
             }
-            self.read_track(source, *mid, published, &rids);
+            self.read_track(now, source, *mid, published, &rids);
         }
     }
 
-    fn read_track(&mut self, source: TrackSource, mid: Mid, published: bool, rids: &[Option<Rid>]) {
-        let known = self.tracks.iter().position(|track| track.source == source);
-        let Some(index) = known else {
-            let layers = rids.iter().map(|rid| Layer::new(*rid)).collect();
-            self.tracks.push(Track { mid, source, published, layers });
+    fn read_track(
+        &mut self,
+        now: Instant,
+        source: TrackSource,
+        mid: Mid,
+        published: bool,
+        rids: &[Option<Rid>],
+    ) {
+        let fresh = Track::new(now, source, mid, published, rids);
+        let Some(index) = self.tracks.iter().position(|track| track.source == source) else {
+            self.tracks.push(fresh);
             return;
         };
         let track = &mut self.tracks[index];
@@ -293,8 +313,7 @@ impl Participant {
         let other_layers =
             published && !track.layers.iter().map(|layer| layer.rid).eq(rids.iter().copied());
         if track.mid != mid || other_layers {
-            track.mid = mid;
-            track.layers = rids.iter().map(|rid| Layer::new(*rid)).collect();
+            *track = fresh;
             self.inbound.bindings.forget_track(index);
         }
     }
@@ -382,22 +401,5 @@ impl Participant {
             header: HeaderWriter::new(&extensions, &mid, mixed),
         };
         Some((negotiated, payload_types))
-    }
-}
-
-impl Slot {
-    fn new(kind: MediaKind, mid: Mid, payload_types: Vec<u8>, random: u64) -> Self {
-        Self {
-            mid,
-            kind,
-            open: true,
-            payload_types,
-            carries: None,
-            target: None,
-            current: None,
-            off_screen: false,
-            rewriter: Rewriter::new(random),
-            translated: None,
-        }
     }
 }

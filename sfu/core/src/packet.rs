@@ -24,6 +24,8 @@ pub(crate) struct Packet {
     bytes: Arc<[u8]>,
     carried: [Option<Place>; MAX_CARRIED],
     payload_at: u16,
+    /// A value that one subscriber gets instead of the one in `bytes`.
+    own: Option<(Extension, Arc<[u8]>)>,
 }
 
 impl Packet {
@@ -34,7 +36,7 @@ impl Packet {
             return None;
         }
         let payload_at = u16::try_from(payload_at).ok()?;
-        Some(Self { bytes: bytes.into(), carried: [None; MAX_CARRIED], payload_at })
+        Some(Self { bytes: bytes.into(), carried: [None; MAX_CARRIED], payload_at, own: None })
     }
 
     /// Notes that an extension's value stands at `range`. More than a few are dropped.
@@ -48,6 +50,25 @@ impl Packet {
         if let Some(free) = self.carried.iter_mut().find(|place| place.is_none()) {
             *free = Some(Place { kind, length, at });
         }
+    }
+
+    /// Gives this copy another value of an extension that it carries.
+    pub(crate) fn replace(&mut self, kind: Extension, value: &[u8]) {
+        self.own = Some((kind, value.into()));
+    }
+
+    /// A packet like this one with another payload. `None` when that is too long.
+    pub(crate) fn with_payload(&self, payload: &[u8]) -> Option<Self> {
+        let head = self.bytes.get(..usize::from(self.payload_at))?;
+        let bytes: Arc<[u8]> = head.iter().chain(payload).copied().collect();
+        (bytes.len() <= usize::from(u16::MAX)).then(|| Self { bytes, ..self.clone() })
+    }
+
+    /// Leaves out the first bytes of the payload, in this copy.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        let at = usize::from(self.payload_at).saturating_add(bytes).min(self.bytes.len());
+        // No longer than the packet, which 16 bits count.
+        self.payload_at = at as u16;
     }
 
     /// The extensions that go on, with their values.
@@ -70,6 +91,11 @@ impl Packet {
     }
 
     fn value(&self, place: Place) -> &[u8] {
+        if let Some((kind, value)) = &self.own
+            && *kind == place.kind
+        {
+            return value;
+        }
         let start = usize::from(place.at);
         self.bytes.get(start..start + usize::from(place.length)).unwrap_or_default()
     }
@@ -95,6 +121,19 @@ mod tests {
             "it would reach into the payload"
         );
         assert_eq!(packet.carried().count(), 2);
+
+        let other = packet.with_payload(&[7; 3]).expect("short");
+        assert_eq!(other.payload(), [7; 3]);
+        assert_eq!(other.extension(Extension::AudioLevel), Some(&[17_u8][..]));
+
+        let mut own = packet.clone();
+        own.replace(Extension::DependencyDescriptor, &[1, 2, 3, 4]);
+        own.skip(5);
+        assert_eq!(own.extension(Extension::DependencyDescriptor), Some(&[1_u8, 2, 3, 4][..]));
+        assert_eq!(own.extension(Extension::AudioLevel), Some(&[17_u8][..]));
+        assert_eq!((own.payload(), packet.payload()), (&bytes[25..], &bytes[20..]));
+        own.skip(usize::MAX);
+        assert!(own.payload().is_empty());
         assert!(Packet::new(&bytes, 41).is_none());
     }
 }

@@ -5,20 +5,18 @@ use std::time::{Duration, Instant};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
 use housecall_protocol::media::ParticipantRole;
-use str0m::media::{MediaKind, Mid, Rid};
 use str0m::{IceConnectionState, Rtc};
 
-use crate::codec::FrameReader;
+use crate::allocate::Steering;
 use crate::flow::Flow;
 use crate::inbound::{Inbound, Source, Stream};
-use crate::keyframe::KeyframeRequests;
 use crate::keys::CapturedKeys;
 use crate::outbound::Outbound;
 use crate::quality::Meter;
 use crate::reports::ReportTimer;
-use crate::rewrite::Rewriter;
-use crate::slab::Key;
-use crate::slots::TrackId;
+use crate::slot::Slot;
+use crate::track::{Content, Layer, Track};
+use crate::voices::Voice;
 
 pub(crate) struct Participant {
     pub(crate) room: CallId,
@@ -43,10 +41,14 @@ pub(crate) struct Participant {
     /// Its streams correspond to `slots`.
     pub(crate) outbound: Outbound,
     pub(crate) reports: ReportTimer,
-    /// When `allocate` looked at them last.
-    pub(crate) allocated_at: Option<Instant>,
+    /// Which layers they get.
+    pub(crate) steering: Steering,
+    /// When the room's voices are to be looked at again because of theirs.
+    pub(crate) voice_due: Option<Instant>,
     /// What the participant may send, by m-line. At most one of each source.
     pub(crate) tracks: Vec<Track>,
+    /// Which layers of the tracks are watched may have changed.
+    pub(crate) watched_changed: bool,
     /// What the participant receives: their m-lines, in order.
     pub(crate) slots: Vec<Slot>,
     pub(crate) role: ParticipantRole,
@@ -64,63 +66,11 @@ pub(crate) struct Participant {
     pub(crate) touched: bool,
     /// The slots as last announced.
     pub(crate) announced: Vec<MediaSlot>,
+    /// There are more tracks than slots of some kind.
+    pub(crate) is_short: bool,
     /// Audio and video slots last asked for; `None` when there are enough.
     pub(crate) slots_asked: Option<(u8, u8)>,
     pub(crate) quality: Meter,
-}
-
-/// Something the participant publishes.
-#[derive(Debug)]
-pub(crate) struct Track {
-    pub(crate) mid: Mid,
-    pub(crate) source: TrackSource,
-    /// The m-line's direction lets the participant send.
-    pub(crate) published: bool,
-    /// Lowest quality first; one without simulcast.
-    pub(crate) layers: Vec<Layer>,
-}
-
-/// One encoding of a track: a stream of its own.
-#[derive(Debug)]
-pub(crate) struct Layer {
-    /// Its name in the session description; `None` without simulcast.
-    pub(crate) rid: Option<Rid>,
-    /// Known with the first packet; another one when the publisher restarts the track.
-    pub(crate) stream: Option<Stream>,
-    /// Reads video of that stream.
-    pub(crate) reader: Option<FrameReader>,
-    pub(crate) keyframes: KeyframeRequests,
-    /// Whose slots are sent it, or wait for its next keyframe.
-    pub(crate) subscribers: Vec<Subscriber>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subscriber {
-    pub(crate) participant: Key,
-    pub(crate) slot: usize,
-}
-
-/// A place in which the participant can receive one track: one m-line, one SSRC.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) mid: Mid,
-    pub(crate) kind: MediaKind,
-    /// The m-line lets us send. A closed slot is kept, since its SSRC and numbers
-    /// go on when it opens again.
-    pub(crate) open: bool,
-    /// Payload types the m-line may be sent in.
-    pub(crate) payload_types: Vec<u8>,
-    pub(crate) carries: Option<TrackId>,
-    /// The layer that should be sent: index in the track's layers.
-    pub(crate) target: Option<usize>,
-    /// The layer that is sent. It changes to `target` with a keyframe.
-    pub(crate) current: Option<usize>,
-    /// The participant does not show it: nothing is sent.
-    pub(crate) off_screen: bool,
-    pub(crate) rewriter: Rewriter,
-    /// The payload type of the source that was translated last, and ours for it
-    /// (`None` when the receiver did not negotiate the codec).
-    pub(crate) translated: Option<(u8, Option<u8>)>,
 }
 
 /// State of the peer connection.
@@ -217,47 +167,6 @@ impl Link {
     }
 }
 
-impl Slot {
-    pub(crate) fn empty(&mut self) {
-        self.carries = None;
-        self.restart();
-    }
-
-    /// What comes next begins anew, with a keyframe if it is video.
-    pub(crate) fn restart(&mut self) {
-        self.current = None;
-        self.rewriter.restart();
-    }
-
-    /// Whether a packet of a layer is to be sent. `starts`: a decoder may begin with it.
-    pub(crate) fn admits(&mut self, layer: usize, starts: bool) -> bool {
-        if self.current != Some(layer) {
-            if self.target != Some(layer) || !starts {
-                return false;
-            }
-            self.current = Some(layer);
-        }
-        true
-    }
-
-    /// Whether packets of a layer have to reach the slot.
-    pub(crate) fn follows(&self, layer: usize) -> bool {
-        self.target == Some(layer) || self.current == Some(layer)
-    }
-}
-
-impl Layer {
-    pub(crate) fn new(rid: Option<Rid>) -> Self {
-        Self {
-            rid,
-            stream: None,
-            reader: None,
-            keyframes: KeyframeRequests::default(),
-            subscribers: Vec::new(),
-        }
-    }
-}
-
 impl Participant {
     /// Whether a track is there for others: sent by the m-line, and for a screen,
     /// shared at the moment. A muted microphone or camera keeps its slot.
@@ -278,6 +187,17 @@ impl Participant {
             TrackSource::Camera => self.media.camera,
             TrackSource::Screen => self.media.screen,
         }
+    }
+
+    pub(crate) fn microphone(&self) -> Option<&Voice> {
+        self.tracks.iter().find_map(|track| match &track.content {
+            Content::Sound(voice) if self.offers(track) => Some(voice),
+            Content::Sound(_) | Content::Picture { .. } => None,
+        })
+    }
+
+    pub(crate) fn microphone_mut(&mut self) -> Option<&mut Voice> {
+        self.tracks.iter_mut().find_map(Track::voice_mut)
     }
 
     pub(crate) fn track_mut(&mut self, source: TrackSource) -> Option<&mut Track> {
@@ -303,10 +223,16 @@ impl Participant {
             })
             .flatten()
             .min();
+        let switched_off = self.tracks.iter().filter_map(|track| match &track.content {
+            Content::Picture { dynacast, .. } => dynacast.next_timeout(),
+            Content::Sound(_) => None,
+        });
         [
             self.rtc_due,
             self.link.deadline(),
             media,
+            switched_off.min(),
+            self.steering.next(),
             self.inbound.arrivals.next_report(),
             self.reports.next(),
             self.quality.next(),

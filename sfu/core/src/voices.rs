@@ -8,6 +8,7 @@
 
 mod activity;
 mod floor;
+mod seats;
 #[cfg(test)]
 mod tests;
 

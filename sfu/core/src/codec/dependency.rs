@@ -103,6 +103,11 @@ impl Links {
         self.roles.get(place(spatial, temporal)).copied().unwrap_or_default()
     }
 
+    /// Whether a receiver of a layer gets fewer decode targets than there are.
+    pub fn restricts(&self, spatial: u8, temporal: u8) -> bool {
+        self.masks.get(place(spatial, temporal)) != self.masks.last()
+    }
+
     /// How many frames ago each frame was that this one refers to.
     pub fn diffs(&self) -> &[u16] {
         self.diffs.get(..usize::from(self.diff_count)).unwrap_or_default()

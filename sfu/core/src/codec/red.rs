@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use crate::codec::Patch;
+
 /// Most redundant blocks in a packet. Browsers send one or two; four bytes each make
 /// more of them work for a hostile sender's receivers only.
 const MAX_BLOCKS: usize = 9;
@@ -60,6 +62,52 @@ const fn age(header: [u8; HEADER_BYTES]) -> u32 {
 
 const fn length(header: [u8; HEADER_BYTES]) -> usize {
     (header[2] as usize & 0x03) << 8 | header[3] as usize
+}
+
+/// A packet with redundancy as it was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redundant {
+    /// Where the newest block begins; it ends with the packet.
+    pub newest_at: usize,
+    /// How many older ones there are.
+    older: usize,
+    payload_type: u8,
+}
+
+impl Redundant {
+    /// Reads a packet all of whose blocks are of one payload type.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let newest = primary(payload)?;
+        let mut older = 0;
+        for block in blocks(payload)? {
+            if block.payload_type != newest.payload_type {
+                return None;
+            }
+            older += usize::from(block.age > 0 || block.range != newest.range);
+        }
+        let (newest_at, payload_type) = (newest.range.start, newest.payload_type);
+        Some(Self { newest_at, older, payload_type })
+    }
+
+    /// What all blocks are.
+    pub const fn payload_type(&self) -> u8 {
+        self.payload_type
+    }
+
+    /// The patch for a receiver who calls the codec otherwise. `None` when it would have
+    /// to change more blocks than one older one: then the newest alone has to do.
+    pub fn retype(&self, payload_type: u8) -> Option<Patch> {
+        let newest = payload_type & !FOLLOWS;
+        match self.older {
+            _ if newest == self.payload_type => Some(Patch::default()),
+            0 => Some(Patch::default().byte(0, newest)),
+            1 => {
+                let older = Patch::default().byte(0, newest | FOLLOWS);
+                Some(older.byte(HEADER_BYTES as u8, newest))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// An earlier frame to repeat.
@@ -120,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_may_call_the_codec_otherwise() {
+        let packet = [0x80 | 111, 0x0f, 0x00, 3, 111, 1, 2, 3, 4, 5];
+        let read = Redundant::parse(&packet).expect("valid");
+        assert_eq!((read.payload_type(), read.newest_at), (111, 8));
+        assert!(read.retype(111).expect("nothing to do").is_empty());
+        let mut copy = packet;
+        read.retype(96).expect("one older block").apply(&mut copy);
+        let types: Vec<_> = blocks(&copy).expect("valid").map(|it| it.payload_type).collect();
+        assert_eq!((types, &copy[5..]), (vec![96, 96], &packet[5..]));
+        // Two older blocks; and blocks of two codecs.
+        let packet = [0x80 | 111, 0x0f, 0x00, 1, 0x80 | 111, 0x07, 0x80, 1, 111, 1, 2, 3];
+        let read = Redundant::parse(&packet).expect("valid");
+        assert_eq!((read.newest_at, read.retype(96)), (11, None));
+        assert_eq!(Redundant::parse(&[0x80 | 9, 0x0f, 0x00, 1, 111, 1, 2]), None);
+    }
+
+    #[test]
     fn lengths_that_lie_are_refused() {
         assert_eq!(primary(&[0x80 | 111, 0x0f, 0x00, 9, 111, 1, 2]), None);
         assert_eq!(primary(&[0x80 | 111, 0x0f, 0x00]), None);
@@ -149,6 +214,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Redundant::parse(&bytes).map(|read| (read.newest_at, read.retype(1)));
             if let Some(blocks) = blocks(&bytes) {
                 for block in blocks {
                     prop_assert!(bytes.get(block.range).is_some());

@@ -8,6 +8,8 @@ const BACKOFF: f64 = 0.85;
 /// A queue longer than this is drained, not only kept from growing: then this
 /// remains, and less when it is longer still. A second of delay ends a talk.
 const DRAINS: [(i64, f64); 2] = [(600_000, 0.25), (200_000, 0.5)];
+/// A queue that a picture fills and that is empty again before the next one.
+const SHORT_QUEUE_US: i64 = 25_000;
 /// Growth per second while the link's capacity is not near.
 const GROWTH: f64 = 1.08;
 /// The estimate stays below this multiple of what arrives: more was never seen to fit.
@@ -96,6 +98,14 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
+    /// Whether what looks like overuse is a keyframe: packets of one picture queue behind
+    /// each other, but the least delayed one of the report hardly waited. Before the
+    /// picture less was sent than the link carries, so to fall to what arrives would be
+    /// to fall to that; if the link is full indeed, the queue stays.
+    pub(super) fn is_own_burst(&self) -> bool {
+        self.usage == Usage::Over && self.queue_us < SHORT_QUEUE_US
+    }
+
     /// What to keep of the arriving rate to empty a long queue, if it is our own.
     /// It is when less arrives than is sent, or more, as it empties. When as much
     /// arrives as is sent, others keep it long, and to yield would only starve us.
@@ -124,6 +134,11 @@ impl Aimd {
 
     pub(super) const fn rate_bps(&self) -> f64 {
         self.rate_bps
+    }
+
+    /// Whether the link was full, and still carries about as much.
+    pub(super) const fn knows_capacity(&self) -> bool {
+        self.capacity.mean_bps.is_some()
     }
 
     /// Another bound decided.
@@ -279,6 +294,14 @@ mod tests {
         assert!(!aimd.update(2_000, evidence(Usage::Over, 0.8e6)));
         assert!((aimd.rate_bps() - once).abs() < 1.0);
         assert!(aimd.update(200_000, evidence(Usage::Over, 0.5e6)));
+    }
+
+    #[test]
+    fn a_burst_that_leaves_no_queue_is_no_overuse() {
+        let burst = Evidence { queue_us: 10_000, ..evidence(Usage::Over, 0.5e6) };
+        assert!(burst.is_own_burst());
+        assert!(!Evidence { queue_us: 40_000, ..burst }.is_own_burst());
+        assert!(!Evidence { usage: Usage::Normal, ..burst }.is_own_burst());
     }
 
     #[test]

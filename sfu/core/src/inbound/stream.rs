@@ -14,6 +14,10 @@ pub(crate) struct Received {
     pub(crate) seq: u64,
     /// Not seen before. Others are of no use to anybody.
     pub(crate) fresh: bool,
+    /// No later packet came before it.
+    pub(crate) in_order: bool,
+    /// The sender's numbers do not go on from where they were.
+    pub(crate) jumped: bool,
     /// So much is missing that only a keyframe helps.
     pub(crate) hopeless: bool,
 }
@@ -104,7 +108,13 @@ impl Stream {
             }
             Arrival::Duplicate => {}
         }
-        Received { seq, fresh: arrival != Arrival::Duplicate, hopeless }
+        Received {
+            seq,
+            fresh: arrival != Arrival::Duplicate,
+            in_order: matches!(arrival, Arrival::Next { .. } | Arrival::Jump),
+            jumped: arrival == Arrival::Jump,
+            hopeless,
+        }
     }
 
     /// Notes a packet that was repeated for us (RFC 4588).
@@ -113,7 +123,8 @@ impl Stream {
         let arrival = self.sequence.repair(seq);
         self.rate.note(now, bytes);
         self.settle(seq);
-        Received { seq, fresh: arrival == Arrival::Late, hopeless: false }
+        let fresh = arrival == Arrival::Late;
+        Received { seq, fresh, in_order: false, jumped: false, hopeless: false }
     }
 
     pub(crate) fn sender_report(&mut self, now: Instant, info: &SenderInfo) {

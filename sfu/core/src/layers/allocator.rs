@@ -89,6 +89,8 @@ pub struct Allocation {
 #[derive(Clone, Debug, Default)]
 pub struct Allocator {
     hysteresis: Hysteresis,
+    /// Kept so that no memory is taken each time.
+    places: Vec<Place>,
 }
 
 /// One slot while it is decided upon. Heights are of its ladder; 0 is nothing.
@@ -106,6 +108,8 @@ struct Place {
     /// What it had is not sent any more.
     lost: bool,
     height: usize,
+    /// What it would get if nobody had anything yet.
+    fair: usize,
 }
 
 impl Place {
@@ -121,7 +125,7 @@ impl Place {
         };
         let fresh = held == 0 && demand.choice != Choice::Paused(Pause::Bandwidth);
         let (content, tile) = (demand.content, demand.tile);
-        Self { index, content, tile, ladder, held, fresh, lost, height: held }
+        Self { index, content, tile, ladder, held, fresh, lost, height: held, fair: 0 }
     }
 
     fn bps(&self) -> u64 {
@@ -154,7 +158,8 @@ impl Allocator {
         demands: &mut [Demand],
     ) -> Allocation {
         let budget = estimate_bps.saturating_sub(with_overhead(audio_bps));
-        let mut places = by_rank(demands);
+        let mut places = std::mem::take(&mut self.places);
+        by_rank(demands, &mut places);
         self.choose(now, budget, &mut places);
         for demand in demands.iter_mut().filter(|demand| demand.tile == Tile::OffScreen) {
             demand.choice = Choice::Paused(Pause::OffScreen);
@@ -166,47 +171,64 @@ impl Allocator {
         }
         let best: u64 =
             places.iter().map(|place| with_overhead(place.ladder.bps(place.ladder.top()))).sum();
-        Allocation {
+        let allocation = Allocation {
             desired_bps: (best + with_overhead(audio_bps)) * DESIRED.0 / DESIRED.1,
             chosen_bps: cost(&places) + with_overhead(audio_bps),
             again_at: self.hysteresis.raise_at(),
-        }
+        };
+        self.places = places;
+        allocation
     }
 
     fn choose(&mut self, now: Instant, budget: u64, places: &mut [Place]) {
         if cost(places) > budget {
             // Never above what it has: a link that is too full is no time for more.
+            self.hysteresis.overfull();
             cut(places, budget);
-            self.hysteresis.lowered(now);
+            self.spare(now, budget, places);
+            if places.iter().any(|place| place.height < place.held) {
+                self.hysteresis.lowered(now);
+            }
             return;
         }
+        self.hysteresis.must_pause(now, false, false);
         if places.iter().any(|place| place.lost) {
             self.hysteresis.lowered(now);
         }
         if places.iter().any(|place| place.fresh) {
             admit(places, budget);
         }
-        let before: Vec<_> = places.iter().map(|place| place.height).collect();
+        places.iter_mut().for_each(|place| place.held = place.height);
         raise(places, budget * MARGIN.1 / MARGIN.0);
-        let higher = places.iter().zip(&before).any(|(place, before)| place.height > *before);
+        let higher = places.iter().any(|place| place.height > place.held);
         if !self.hysteresis.may_raise(now, higher) {
-            places.iter_mut().zip(before).for_each(|(place, before)| place.height = before);
+            places.iter_mut().for_each(|place| place.height = place.held);
+        }
+    }
+}
+
+impl Allocator {
+    /// Leaves those their lowest layer who have nothing less, for a moment.
+    fn spare(&mut self, now: Instant, budget: u64, places: &mut [Place]) {
+        let starves = |place: &Place| place.held > 0 && place.height == 0;
+        let short = places.iter().any(starves);
+        let lowest: u64 =
+            places.iter().filter(|it| it.held > 0).map(|it| with_overhead(it.ladder.bps(1))).sum();
+        let pauses = self.hysteresis.must_pause(now, short, lowest > budget * 2);
+        if short && !pauses {
+            places.iter_mut().for_each(|place| place.height = place.held.min(1));
         }
     }
 }
 
 /// Slots on the screen, most important first: shared screens, then the largest tiles.
-fn by_rank(demands: &[Demand]) -> Vec<Place> {
-    let mut places: Vec<_> = demands
-        .iter()
-        .enumerate()
-        .filter(|(_, demand)| demand.tile != Tile::OffScreen)
-        .map(|(index, demand)| Place::new(index, demand))
-        .collect();
-    places.sort_by_key(|place| {
+fn by_rank(demands: &[Demand], places: &mut Vec<Place>) {
+    let shown = demands.iter().enumerate().filter(|(_, demand)| demand.tile != Tile::OffScreen);
+    places.clear();
+    places.extend(shown.map(|(index, demand)| Place::new(index, demand)));
+    places.sort_unstable_by_key(|place| {
         (place.content != Content::Screen, Reverse(place.tile.area()), place.held == 0, place.index)
     });
-    places
 }
 
 fn cost(places: &[Place]) -> u64 {
@@ -221,29 +243,30 @@ fn is_lost(encodings: &Encodings, layer: Layer) -> bool {
 
 /// Lowers what is held until it fits the budget. What is new gets its fair share.
 fn cut(places: &mut [Place], budget: u64) {
-    let fair = fair_heights(places, budget);
-    for (place, fair) in places.iter_mut().zip(fair) {
-        place.height = if place.fresh { fair } else { place.held.min(fair) };
+    share(places, budget);
+    for place in places {
+        place.height = if place.fresh { place.fair } else { place.held.min(place.fair) };
     }
 }
 
 /// Gives slots that are new their fair share, from the others if need be.
 fn admit(places: &mut [Place], budget: u64) {
-    let fair = fair_heights(places, budget);
-    for (place, fair) in places.iter_mut().zip(fair) {
-        place.height = if place.fresh { fair } else { place.held };
+    share(places, budget);
+    for place in places.iter_mut() {
+        place.height = if place.fresh { place.fair } else { place.held };
     }
     if cost(places) > budget {
         cut(places, budget);
     }
 }
 
-/// What each slot would get if nobody had anything yet.
-fn fair_heights(places: &[Place], budget: u64) -> Vec<usize> {
-    let mut places = places.to_vec();
+/// Finds what each slot would get if nobody had anything yet.
+fn share(places: &mut [Place], budget: u64) {
     places.iter_mut().for_each(|place| place.height = 0);
-    raise(&mut places, budget);
-    places.iter().map(|place| place.height).collect()
+    raise(places, budget);
+    for place in places {
+        place.fair = std::mem::replace(&mut place.height, place.held);
+    }
 }
 
 /// Raises slots as far as the budget goes: all to their lowest layer, then screens to

@@ -14,6 +14,8 @@ const CAMERA_SILENCE: Duration = Duration::from_millis(1_200);
 const SCREEN_SILENCE: Duration = Duration::from_millis(3_000);
 /// Longest time between packets over which a rate makes sense.
 const MAX_GAP_MS: u64 = 3_000;
+/// Shortest time over which what came at first is taken for a rate.
+const MIN_PERIOD_MS: u64 = 200;
 /// How long a layer may take from being switched on to its first packet: the wish
 /// travels to the publisher, whose encoder then has to start.
 const START: Duration = Duration::from_secs(4);
@@ -65,6 +67,8 @@ struct Gauge {
     /// layer sent in the moment before it stopped says little.
     earlier: [u32; MAX_TEMPORAL],
     earlier_ms: u64,
+    /// Taken for the rate before anything is known.
+    expected_bps: u64,
     /// Of each temporal layer alone; `None` before the first period.
     bps: Option<[u64; MAX_TEMPORAL]>,
     size: Option<Size>,
@@ -83,18 +87,9 @@ impl Meter {
     /// `count`: negotiated simulcast layers, or 1.
     pub fn new(now: Instant, content: Content, count: usize) -> Self {
         let count = count.clamp(1, MAX_SPATIAL);
-        let gauge = Gauge {
-            bytes: [0; MAX_TEMPORAL],
-            earlier: [0; MAX_TEMPORAL],
-            earlier_ms: 0,
-            bps: None,
-            size: None,
-            newest: None,
-            power: Power::On { since: now },
-        };
         Self {
             stacking: if count > 1 { Stacking::Simulcast } else { Stacking::Scalable },
-            layers: [gauge; MAX_SPATIAL],
+            layers: EXPECTED_BPS.map(|expected_bps| Gauge::new(now, expected_bps)),
             count: count as u8,
             silence: match content {
                 Content::Camera => CAMERA_SILENCE,
@@ -173,8 +168,9 @@ impl Meter {
         let mut below = [0; MAX_TEMPORAL];
         let mut encodings = [None; MAX_SPATIAL];
         let known = self.layers.iter().zip(0..self.count);
+        let elapsed_ms = milliseconds(now.saturating_duration_since(self.counted_from));
         for (encoding, (gauge, spatial)) in encodings.iter_mut().zip(known) {
-            let mut bps = gauge.cumulative_bps(spatial);
+            let mut bps = gauge.cumulative_bps(elapsed_ms);
             if self.stacking == Stacking::Scalable {
                 bps.iter_mut().zip(below).for_each(|(own, below)| *own += below);
                 below = bps;
@@ -190,14 +186,26 @@ impl Meter {
     }
 
     fn fold(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.counted_from);
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+        let elapsed_ms = milliseconds(now.saturating_duration_since(self.counted_from));
         self.layers.iter_mut().for_each(|gauge| gauge.fold(elapsed_ms));
         self.counted_from = now;
     }
 }
 
 impl Gauge {
+    const fn new(now: Instant, expected_bps: u64) -> Self {
+        Self {
+            bytes: [0; MAX_TEMPORAL],
+            earlier: [0; MAX_TEMPORAL],
+            earlier_ms: 0,
+            expected_bps,
+            bps: None,
+            size: None,
+            newest: None,
+            power: Power::On { since: now },
+        }
+    }
+
     /// Ends a period. A layer that sends nothing keeps the rate it had: that is what it
     /// will cost when it comes back.
     fn fold(&mut self, elapsed_ms: u64) {
@@ -213,9 +221,13 @@ impl Gauge {
         }
     }
 
+    /// Takes the rate of a period. The first one began with a keyframe, which says little
+    /// about what comes then, unless even so it is below what was expected.
     fn learn(&mut self, fresh: [u64; MAX_TEMPORAL]) {
         let Some(bps) = &mut self.bps else {
-            self.bps = Some(fresh);
+            let total: u64 = fresh.iter().sum();
+            let share = |own: u64| own * total.min(self.expected_bps) / total.max(1);
+            self.bps = Some(fresh.map(share));
             return;
         };
         for (bps, fresh) in bps.iter_mut().zip(fresh) {
@@ -224,10 +236,8 @@ impl Gauge {
     }
 
     /// The rate of each temporal layer with those below.
-    fn cumulative_bps(&self, spatial: u8) -> [u64; MAX_TEMPORAL] {
-        let Some(mut bps) = self.bps else {
-            return [EXPECTED_BPS.get(usize::from(spatial)).copied().unwrap_or(0); MAX_TEMPORAL];
-        };
+    fn cumulative_bps(&self, elapsed_ms: u64) -> [u64; MAX_TEMPORAL] {
+        let Some(mut bps) = self.bps else { return self.first_bps(elapsed_ms) };
         let mut sum = 0;
         for own in &mut bps {
             sum += *own;
@@ -235,6 +245,25 @@ impl Gauge {
         }
         bps
     }
+
+    /// What is taken for the rate in the first moments: what is expected, unless what came
+    /// so far is less.
+    fn first_bps(&self, elapsed_ms: u64) -> [u64; MAX_TEMPORAL] {
+        let counted = self
+            .bytes
+            .iter()
+            .zip(self.earlier)
+            .map(|(now, before)| u64::from(*now) + u64::from(before));
+        let (bytes, ms) = (counted.sum::<u64>(), elapsed_ms.saturating_add(self.earlier_ms));
+        if bytes == 0 || ms < MIN_PERIOD_MS {
+            return [self.expected_bps; MAX_TEMPORAL];
+        }
+        [(bytes * 8 * 1_000 / ms).min(self.expected_bps); MAX_TEMPORAL]
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -273,6 +302,25 @@ mod tests {
         assert_eq!((bps(low), bps(high), none), (Some([40, 60, 60]), Some([160, 160, 160]), None));
         let [low, high, none] = scalable.encodings(now);
         assert_eq!((bps(low), bps(high), none), (Some([40, 60, 60]), Some([200, 220, 220]), None));
+    }
+
+    #[test]
+    fn before_much_is_known_a_keyframe_is_not_taken_for_the_rate() {
+        let mut now = Instant::now();
+        let mut meter = Meter::new(now, Content::Camera, 1);
+        let bps = |meter: &Meter, now| meter.encodings(now)[0].map_or(0, |it| it.bps[0]);
+        assert_eq!(bps(&meter, now), 150_000);
+        meter.note(now, layer(0, 0), 60_000);
+        for _ in 0..4 {
+            send(&mut meter, &mut now, 300, &[(layer(0, 0), 300)]);
+            assert!(bps(&meter, now) <= 150_000);
+        }
+        send(&mut meter, &mut now, 5_000, &[(layer(0, 0), 300)]);
+        assert_eq!((bps(&meter, now) + 2_000) / 10_000, 12);
+        // What is cheaper from the start is believed at once.
+        let mut meter = Meter::new(now, Content::Camera, 1);
+        send(&mut meter, &mut now, 300, &[(layer(0, 0), 25)]);
+        assert!((8_000..=11_000).contains(&bps(&meter, now)), "{}", bps(&meter, now));
     }
 
     #[test]

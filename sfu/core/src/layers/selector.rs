@@ -99,11 +99,21 @@ impl Selector {
     /// The layer that the slot gets.
     pub fn current(&self) -> Option<Layer> {
         let following = self.following.as_ref()?;
-        let within = following.within.layer();
+        let within = self.within()?;
         Some(match self.goal?.stacking {
             Stacking::Simulcast => Layer { spatial: following.stream, ..within },
             Stacking::Scalable => within,
         })
+    }
+
+    /// The stream that the slot follows.
+    pub fn stream(&self) -> Option<u8> {
+        self.following.as_ref().map(|following| following.stream)
+    }
+
+    /// The layer that the slot gets of the stream it follows.
+    pub fn within(&self) -> Option<Layer> {
+        self.following.as_ref().map(|following| following.within.layer())
     }
 
     /// Whether packets of a stream matter to the slot: it follows it, or may begin to

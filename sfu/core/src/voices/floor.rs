@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use crate::voices::seats::Seats;
 use crate::voices::{Scores, Voice};
 
 /// By how much another voice must outdo the one that leads, as logarithms of the ratio
 /// of scores: of the moment, of syllables, of sentences (section III.C of the paper).
 const LEADS_BY: Scores = Scores { immediate: 3.0, medium: 2.0, long: 0.0 };
-/// A voice that was quiet for this long gives its place to one that speaks.
-const SEAT_HOLD: Duration = Duration::from_millis(600);
-/// Of two that speak at once the louder one goes first, by this much, dB.
-const LOUDER_BY: u8 = 6;
+/// A microphone that was quiet for this long gives its audio slot to one that makes a
+/// sound: a syllable that is not heard is lost.
+const SLOT_HOLD: Duration = Duration::from_millis(600);
+/// A face whose voice was quiet for this long gives its place to one that speaks: a
+/// picture that changes disturbs, so a word in between is no reason.
+const STAGE_HOLD: Duration = Duration::from_secs(4);
 /// Shortest time between two reports, and between two that differ in loudness only.
 const REPORT_INTERVAL: Duration = Duration::from_millis(350);
 const LEVEL_INTERVAL: Duration = Duration::from_millis(1_000);
@@ -32,50 +35,49 @@ pub struct Report<K> {
     /// Who speaks now, if it is time to say so: the one who leads first, then by
     /// loudness.
     pub speakers: Option<Vec<Speaking<K>>>,
-    /// The order in which microphones get audio slots is another one.
+    /// [`Floor::order`] or [`Floor::stage`] is another one.
     pub reordered: bool,
 }
 
 /// The conversation of one room. `K` names a microphone.
 #[derive(Clone, Debug)]
 pub struct Floor<K> {
-    seats: Vec<Seat<K>>,
+    slots: Seats<K>,
+    stage: Seats<K>,
     leader: Option<K>,
     reported: Vec<Speaking<K>>,
     reported_at: Option<Instant>,
 }
 
-/// A microphone's place in the order.
-#[derive(Clone, Copy, Debug)]
-struct Seat<K> {
-    voice: K,
-    spoke_at: Option<Instant>,
-}
-
 impl<K> Default for Floor<K> {
     fn default() -> Self {
-        Self { seats: Vec::new(), leader: None, reported: Vec::new(), reported_at: None }
+        Self {
+            slots: Seats { seats: Vec::new(), hold: SLOT_HOLD },
+            stage: Seats { seats: Vec::new(), hold: STAGE_HOLD },
+            leader: None,
+            reported: Vec::new(),
+            reported_at: None,
+        }
     }
 }
 
 impl<K: Copy + Eq> Floor<K> {
-    /// Looks at the voices of the room anew.
-    pub fn update<'a>(
-        &mut self,
-        now: Instant,
-        voices: impl Iterator<Item = (K, &'a mut Voice)>,
-    ) -> Report<K> {
-        let mut voices: Vec<_> = voices.collect();
-        voices.iter_mut().for_each(|(_, voice)| voice.update(now));
-        let voices: Vec<(K, &Voice)> = voices.iter().map(|(key, voice)| (*key, &**voice)).collect();
-        let reordered = self.seat(now, &voices);
-        self.lead(&voices);
-        Report { speakers: self.report(now, &voices), reordered }
+    /// Looks at the voices of the room anew, each of which was updated just now.
+    pub fn update(&mut self, now: Instant, voices: &[(K, &Voice)]) -> Report<K> {
+        let slots = self.slots.update(now, voices, |voice| voice.speaks() || voice.stirs());
+        let stage = self.stage.update(now, voices, Voice::speaks);
+        self.lead(voices);
+        Report { speakers: self.report(now, voices), reordered: slots || stage }
     }
 
     /// Microphones in the order in which they get audio slots.
     pub fn order(&self) -> impl Iterator<Item = K> {
-        self.seats.iter().map(|seat| seat.voice)
+        self.slots.order()
+    }
+
+    /// Who is to be seen first. It changes less often than who is to be heard.
+    pub fn stage(&self) -> impl Iterator<Item = K> {
+        self.stage.order()
     }
 
     /// Who leads the conversation: the last one who did, while nobody speaks.
@@ -86,34 +88,6 @@ impl<K: Copy + Eq> Floor<K> {
     /// Whether somebody spoke in the last report: it has to be taken back in time.
     pub const fn is_lively(&self) -> bool {
         !self.reported.is_empty()
-    }
-
-    /// Brings the order up to date. Whether it changed.
-    fn seat(&mut self, now: Instant, voices: &[(K, &Voice)]) -> bool {
-        let find = |key: K| voices.iter().find(|(known, _)| *known == key).map(|(_, voice)| *voice);
-        let before = self.seats.len();
-        self.seats.retain(|seat| find(seat.voice).is_some());
-        let mut changed = self.seats.len() != before;
-        for (key, voice) in voices {
-            let stirs = voice.speaks() || voice.stirs();
-            match self.seats.iter_mut().find(|seat| seat.voice == *key) {
-                Some(seat) if stirs => seat.spoke_at = Some(now),
-                Some(_) => {}
-                None => {
-                    self.seats.push(Seat { voice: *key, spoke_at: None });
-                    changed = true;
-                }
-            }
-        }
-        for from in 1..self.seats.len() {
-            let mut place = from;
-            while place > 0 && overtakes(now, self.seats.get(place - 1..=place), &find) {
-                self.seats.swap(place - 1, place);
-                place -= 1;
-                changed = true;
-            }
-        }
-        changed
     }
 
     fn lead(&mut self, voices: &[(K, &Voice)]) {
@@ -158,24 +132,6 @@ impl<K: Copy + Eq> Floor<K> {
         self.reported.clone_from(&speakers);
         Some(speakers)
     }
-}
-
-/// Whether the second of two seats has the better claim.
-fn overtakes<'a, K: Copy>(
-    now: Instant,
-    pair: Option<&[Seat<K>]>,
-    find: &impl Fn(K) -> Option<&'a Voice>,
-) -> bool {
-    let Some([ahead, behind]) = pair else { return false };
-    let (Some(first), Some(second)) = (find(ahead.voice), find(behind.voice)) else { return false };
-    if !(second.speaks() || second.stirs()) {
-        return false;
-    }
-    let quiet_since = ahead.spoke_at.map(|at| now.saturating_duration_since(at));
-    if quiet_since.is_none_or(|quiet| quiet >= SEAT_HOLD) {
-        return true;
-    }
-    second.speaks() && second.loudness() >= first.loudness().saturating_add(LOUDER_BY)
 }
 
 /// By how much syllables outdo those of the leader, if a voice does on all scales.

@@ -41,7 +41,9 @@ impl Talk {
                 }
             }
             if frame % 3 == 0 {
-                let report = self.floor.update(self.now, self.voices.iter_mut().enumerate());
+                self.voices.iter_mut().for_each(|voice| voice.update(self.now));
+                let voices: Vec<_> = self.voices.iter().enumerate().collect();
+                let report = self.floor.update(self.now, &voices);
                 self.reports.extend(report.speakers.map(|speakers| (self.now, speakers)));
                 self.reorders += usize::from(report.reordered);
             }
@@ -148,6 +150,24 @@ fn who_speaks_gets_a_slot_from_who_does_not() {
     talk.speak(1_000, &[8]);
     talk.speak(300, &[3]);
     assert_eq!(talk.seated(3), [3, 7, 8]);
+}
+
+#[test]
+fn a_face_keeps_its_place_longer_than_a_microphone() {
+    let mut talk = Talk::new(4);
+    talk.speak(2_000, &[2]);
+    talk.speak(2_000, &[3]);
+    assert_eq!(talk.seated(2), [2, 3]);
+    let stage = |talk: &Talk| {
+        let mut stage: Vec<_> = talk.floor.stage().take(2).collect();
+        stage.sort_unstable();
+        stage
+    };
+    assert_eq!(stage(&talk), [2, 3]);
+    talk.speak(1_500, &[0]);
+    assert_eq!((talk.seated(2), stage(&talk)), (vec![0, 3], vec![2, 3]));
+    talk.speak(2_000, &[0]);
+    assert_eq!(stage(&talk), [0, 3], "the one who was quiet longest goes");
 }
 
 #[test]

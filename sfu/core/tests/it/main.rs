@@ -1,10 +1,13 @@
 //! The core in virtual time, with str0m clients as peers over a seeded link.
 
 mod calls;
+mod camera;
 mod client;
 mod estimator;
 mod hostile;
+mod layers;
 mod link;
 mod network;
+mod speech;
 mod wishes;
 mod world;

@@ -10,7 +10,7 @@ use housecall_protocol::media::ParticipantRole;
 use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
 use str0m::media::Mid;
 
-use crate::client::{Client, Media};
+use crate::client::{Client, Media, Offering};
 use crate::network::{Conditions, Network};
 
 pub(crate) const ALL: MediaState = MediaState { microphone: true, camera: true, screen: true };
@@ -80,8 +80,12 @@ impl World {
     }
 
     pub(crate) fn join_as(&mut self, role: ParticipantRole) -> usize {
+        self.join_with(role, Offering::PLAIN)
+    }
+
+    pub(crate) fn join_with(&mut self, role: ParticipantRole, offering: Offering) -> usize {
         let address = self.fresh_address();
-        let (mut client, offer) = Client::new(self.now, address);
+        let (mut client, offer) = Client::offering(self.now, address, offering);
         let answer = self.ask(&SfuRequest::Join {
             room: self.room,
             participant: client.person,

@@ -12,6 +12,10 @@ const PROBATION: Duration = Duration::from_secs(10);
 /// After this long without lowering the hold is shortened again, by half.
 const FORGIVE_AFTER: Duration = Duration::from_secs(30);
 
+/// How long the lowest layer has to be too much before it is paused: nothing is left to
+/// lower then, and a picture that comes and goes is worse than a moment of delay.
+const PAUSE_AFTER: Duration = Duration::from_millis(1_000);
+
 #[derive(Clone, Debug)]
 pub(super) struct Hysteresis {
     hold: Duration,
@@ -20,15 +24,28 @@ pub(super) struct Hysteresis {
     raised_at: Option<Instant>,
     /// When something was lowered, or the hold was last changed.
     changed_at: Option<Instant>,
+    /// Since when there has been no room for the lowest layer.
+    short_since: Option<Instant>,
 }
 
 impl Default for Hysteresis {
     fn default() -> Self {
-        Self { hold: MIN_HOLD, room_since: None, raised_at: None, changed_at: None }
+        Self {
+            hold: MIN_HOLD,
+            room_since: None,
+            raised_at: None,
+            changed_at: None,
+            short_since: None,
+        }
     }
 }
 
 impl Hysteresis {
+    /// There is no room for what is chosen.
+    pub(super) const fn overfull(&mut self) {
+        self.room_since = None;
+    }
+
     /// Something had to be lowered.
     pub(super) fn lowered(&mut self, now: Instant) {
         let probation = PROBATION.max(self.hold * 2);
@@ -42,6 +59,17 @@ impl Hysteresis {
         }
         self.room_since = None;
         self.changed_at = Some(now);
+    }
+
+    /// Whether something has to be paused, given whether even the lowest layers are too
+    /// much, and whether by far.
+    pub(super) fn must_pause(&mut self, now: Instant, short: bool, by_far: bool) -> bool {
+        if !short {
+            self.short_since = None;
+            return false;
+        }
+        let since = *self.short_since.get_or_insert(now);
+        by_far || now.saturating_duration_since(since) >= PAUSE_AFTER
     }
 
     /// Whether to raise now, given whether there is `room` to.

@@ -68,6 +68,16 @@ fn a_new_slot_gets_its_share_at_once_and_more_only_after_a_while() {
 }
 
 #[test]
+fn the_lowest_layer_is_not_paused_for_a_short_dip() {
+    let mut link = Link::new(vec![tile(Content::Camera)]);
+    assert_eq!(link.pass(100, 150_000), [layer(0, 0)]);
+    assert_eq!(link.pass(900, 110_000), [layer(0, 0)]);
+    assert_eq!(link.pass(900, 150_000), [layer(0, 0)]);
+    assert_eq!(link.pass(900, 110_000), [layer(0, 0)]);
+    assert_eq!(link.pass(300, 110_000), [Choice::Paused(Pause::Bandwidth)]);
+}
+
+#[test]
 fn all_get_their_lowest_layer_before_any_gets_more() {
     let mut link = Link::new(vec![tile(Content::Camera); 4]);
     // 40 kb/s of audio; a lowest layer costs 75 kb/s and 6% of overhead.
@@ -189,7 +199,11 @@ proptest! {
             let before = link.choices();
             link.now += Duration::from_millis(100);
             let allocation = link.allocator.allocate(link.now, estimate as u64, 40_000, &mut link.demands);
-            prop_assert!(allocation.chosen_bps <= (estimate as u64).max(43_000));
+            // What is chosen fits, but for lowest layers that are spared for a moment.
+            let lowest = |choice: &Choice| matches!(choice, Choice::Layer(layer) if *layer > Layer { spatial: 0, temporal: 0 });
+            let above = link.choices().iter().any(lowest);
+            let fits = allocation.chosen_bps <= (estimate as u64).max(43_000);
+            prop_assert!(fits || !above && allocation.chosen_bps < 3 * estimate as u64 + 43_000);
             prop_assert!(allocation.desired_bps >= allocation.chosen_bps);
             prop_assert!(allocation.again_at.is_none_or(|at| at > link.now));
             for (raises, (before, after)) in raises.iter_mut().zip(before.iter().zip(link.choices())) {
@@ -221,7 +235,8 @@ proptest! {
         let settled = link.choices();
         link.pass(20_000, estimate);
         prop_assert_eq!(&settled, &link.choices());
-        let mut places = by_rank(&link.demands);
+        let mut places = Vec::new();
+        by_rank(&link.demands, &mut places);
         raise(&mut places, (estimate - 43_000) * MARGIN.1 / MARGIN.0);
         for place in places {
             prop_assert_eq!(place.choice(), link.demands[place.index].choice);
