@@ -67,9 +67,10 @@ fn a_link_that_becomes_slow_and_fast_again_is_followed() {
         assert!(drained < 6.0, "{drained}: {story}");
         let aim = rig.record.aim(26.0, 40.0);
         assert!((0.75..1.0).contains(&aim), "{aim}: {story}");
-        // Probes go out every five seconds at the latest, then it takes three steps.
+        // Probes go out every five seconds at the latest; one whose answer is doubted is
+        // repeated, so that it may take two rounds.
         let back = rig.record.time_to(40.2, 0.8).expect("it recovers");
-        assert!(back < 7.0, "{back}: {story}");
+        assert!(back < 10.0, "{back}: {story}");
     }
 }
 
