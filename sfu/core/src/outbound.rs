@@ -169,11 +169,6 @@ impl Outbound {
         if burst.is_empty() { Flushed::Nothing } else { Flushed::Burst }
     }
 
-    /// Whether a flush could have something to send.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.control.is_empty()
-    }
-
     /// When a flush has something to send again.
     pub(crate) fn next_flush(&self, now: Instant) -> Option<Instant> {
         let paced = (!self.queue.is_empty()).then(|| self.pacer.next(now));

@@ -37,6 +37,7 @@ impl Rate {
     }
 
     /// Packets per second.
+    #[cfg(test)]
     pub(crate) fn pps(&mut self, now: Instant) -> u64 {
         self.advance(now);
         let packets: u64 = self.packets.iter().copied().map(u64::from).sum();

@@ -57,6 +57,7 @@ impl Sequence {
         self.highest.saturating_add_signed(i64::from(distance))
     }
 
+    #[cfg(test)]
     pub(crate) const fn highest(&self) -> u64 {
         self.highest
     }
@@ -110,7 +111,8 @@ impl Sequence {
         let received_now = received - self.received_before;
         (self.expected_before, self.received_before) = (expected, received);
         let lost = expected_now.saturating_sub(received_now);
-        if expected_now == 0 { 0 } else { u8::try_from(lost * 256 / expected_now).unwrap_or(255) }
+        let share = (lost * 256).checked_div(expected_now).unwrap_or(0);
+        u8::try_from(share).unwrap_or(255)
     }
 
     /// The newest number as reports say it: cycles, then the 16 bits.

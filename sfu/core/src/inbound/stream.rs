@@ -132,10 +132,6 @@ impl Stream {
         self.last_report = Some(LastReport { middle: (info.ntp >> 16) as u32, at: now });
     }
 
-    pub(crate) const fn moment(&self) -> Option<Moment> {
-        self.moment
-    }
-
     pub(crate) fn report(&mut self, now: Instant) -> ReportBlock {
         let (last_sender_report, delay_since_last) = self.last_report.map_or((0, 0), |last| {
             let delay = now.saturating_duration_since(last.at);

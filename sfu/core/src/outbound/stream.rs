@@ -206,11 +206,6 @@ impl SendStream {
         self.history.newest().map(|entry| Entry { kind: Kind::Repair, ..entry.clone() })
     }
 
-    /// Forgets what could be repeated: it is of another picture.
-    pub(crate) fn forget(&mut self) {
-        self.history.clear();
-    }
-
     /// What a sender report says now, if anything was sent since the last one.
     pub(crate) fn take_report(&mut self, now: Instant, ntp: u64) -> Option<SenderInfo> {
         let newest = self.newest?;
@@ -227,12 +222,6 @@ impl SendStream {
             packets: self.packets,
             payload_bytes: self.payload_bytes,
         })
-    }
-
-    /// Whether a first report is due soon: without it picture and voice are not
-    /// played together.
-    pub(crate) const fn is_unreported(&self) -> bool {
-        self.last_report.is_none() && self.newest.is_some()
     }
 
     /// Notes what the subscriber reports of this stream, or of its repetitions.
