@@ -132,10 +132,6 @@ impl Outcome {
         format!("{:.1}%", 100.0 * dropped)
     }
 
-    pub(crate) fn trace(&self) -> String {
-        self.record.trace(0.0, SECONDS as f64)
-    }
-
     pub(crate) fn recovery(&self) -> String {
         if self.script.recovers_from_s.is_nan() {
             return "".into();
