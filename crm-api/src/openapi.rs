@@ -87,7 +87,7 @@ pub(crate) fn refine(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         let operations =
             [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete, &mut item.put];
-        for operation in operations.into_iter().flatten() {
+        for operation in operations.into_iter().chain([&mut item.options]).flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
     }
