@@ -57,7 +57,7 @@ async fn pages_and_scripts_are_not_let_in(world: &World, case: &Case) {
 
 async fn what_is_let_in_cannot_act(world: &World, case: &Case) {
     for (name, bytes) in [
-        ("a.pdf", b"%PDF-1.4\n<script>alert(1)</script>"),
+        ("a.pdf", b"%PDF-1.4\n<script>alert(1)</script>".as_slice()),
         ("a.html", b"alert(1) // <script>alert(1)</script>"),
     ] {
         let id = put(world, case, name, bytes).await.id();

@@ -79,7 +79,7 @@ impl Target {
 
 async fn every_route_with_an_id(world: &World, target: &Target, who: &str, person: &Person) {
     // Valid for whichever route it is, so that no refusal is only about the body.
-    let body = json!({ "summary": "x", "name": "Чужой" });
+    let body = json!({ "summary": "x", "name": "Чужой", "direction": "play" });
     for (method, template) in operations().await {
         let of_staff = template.starts_with("/api/v1/operators") && person.id == world.admin.id;
         if !template.contains("{id}") || of_staff {
