@@ -1020,7 +1020,7 @@ export interface components {
         };
         LastMessage: {
             from: components["schemas"]["PersonKind"] | null;
-            /** @description `text`, `file`, `note` or `system`. */
+            /** @description `text`, `file`, `note`, `system` or `deleted`. */
             kind: string;
             /** @description At most 140 characters of text, or the file's name. */
             preview: string;
@@ -2243,6 +2243,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
         };
     };
