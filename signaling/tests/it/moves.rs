@@ -85,7 +85,7 @@ async fn a_relay_that_stops_keeps_the_room_until_all_have_moved() {
     let close = format!("close {call}");
     assert!(!old.asked().contains(&close), "the patient still hears by it");
     follows(&mut patient, call, "patient").await;
-    new.says(call, connected(house.patient)).await;
+    new.media_flows(call, [house.doctor.id, house.patient.id]).await;
     old.was_asked(&close).await;
     // What the old one says by then is of no interest.
     old.says(call, SfuEvent::RoomClosed).await;

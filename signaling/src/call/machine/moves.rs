@@ -35,9 +35,10 @@ impl CallMachine {
         }
     }
 
-    /// Whether all who are in the call have their media at its present relay.
+    /// Whether all who are in the call hear by its present relay.
     pub(crate) fn has_settled(&self) -> bool {
-        self.parties().all(|party| !party.moving && (party.link.is_up() || !self.waits_for(party)))
+        let hears = |party: &super::Party| party.link.is_up() && party.flowing;
+        self.parties().all(|party| !party.moving && (hears(party) || !self.waits_for(party)))
     }
 
     fn waits_for(&self, party: &super::Party) -> bool {

@@ -243,17 +243,23 @@ export class ActiveCall extends Store<CallSnapshot> {
     this.room.setSlots(slots);
     this.tiles.setSlots(slots);
     // Tells of changed tracks, and so refreshes.
-    this.path.peer?.setSlots(slots);
+    this.path.setSlots(slots);
+  }
+
+  /** The call's room is at another relay from now on. */
+  moved(): void {
+    const call = this.id;
+    if (call && !this.over) void this.path.move(call);
   }
 
   offerNeeded(audio: number, video: number): void {
-    this.path.peer?.ensureSlots(audio, video).catch(() => {
+    this.path.newest?.ensureSlots(audio, video).catch(() => {
       // The relay asks again, or a restart of ICE renegotiates.
     });
   }
 
   setLayers({ source, rids }: CallLayers): void {
-    this.path.peer?.setLayers(source, rids).catch(() => {
+    this.path.newest?.setLayers(source, rids).catch(() => {
       // A connection that is just being replaced; the relay tells the new one.
     });
   }

@@ -29,6 +29,7 @@ export class Calls extends Store<CallSnapshot | null> {
     realtime.on('call.incoming', ({ call }) => this.handleView(call));
     realtime.on('call.updated', ({ call }) => this.handleView(call));
     realtime.on('call.slots', ({ call, slots }) => this.current(call)?.setSlots(slots));
+    realtime.on('call.moved', ({ call }) => this.current(call)?.moved());
     realtime.on('call.offer_needed', (need) => this.current(need.call)?.offerNeeded(need.audio_slots, need.video_slots));
     realtime.on('call.quality', (quality) => this.current(quality.call)?.setQuality(quality));
     realtime.on('call.layers', (layers) => this.current(layers.call)?.setLayers(layers));

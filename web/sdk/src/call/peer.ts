@@ -180,6 +180,11 @@ export class Peer {
     }, RESTART_INTERVAL_MS);
   }
 
+  /** Something of the others arrives. */
+  get hears(): boolean {
+    return this.connection.getReceivers().some(({ track }) => !track.muted);
+  }
+
   get connected(): boolean {
     return this.connection.connectionState === 'connected';
   }

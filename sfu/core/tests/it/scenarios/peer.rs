@@ -34,6 +34,21 @@ const OVERHEAD: f64 = 1.08;
 const BELOW_RTP_BYTES: usize = 28;
 const RTX_PACKETS: usize = 512;
 
+/// What an encoder goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uplink {
+    /// It sends what it wants.
+    Ignored,
+    /// What str0m believes by the relay's reports. It changes its mind now and then.
+    Believed,
+    /// The link's rate, as soon as the queue could tell: a good sender, so that what
+    /// comes out is the relay's.
+    Known,
+}
+
+/// How much of the link a sender who knows its rate uses for pictures.
+const KNOWN_PART: f64 = 0.7;
+
 /// What a participant brings along.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
@@ -41,10 +56,8 @@ pub(super) struct Setup {
     pub(super) camera_bps: &'static [u64],
     /// Whether it speaks.
     pub(super) speaks: bool,
-    /// Whether its encoder follows what its uplink is believed to carry. That belief is
-    /// str0m's, and changes its mind now and then; only where the uplink is the
-    /// question it is of use.
-    pub(super) adapts: bool,
+    /// What its encoder goes by.
+    pub(super) uplink: Uplink,
     /// Video lines it can receive on.
     pub(super) tiles: usize,
     pub(super) up: Path,
@@ -56,7 +69,7 @@ impl Setup {
     pub(super) const GOOD: Self = Self {
         camera_bps: &LAYERS_BPS,
         speaks: true,
-        adapts: false,
+        uplink: Uplink::Ignored,
         tiles: 1,
         up: Path::good(Duration::from_millis(20)),
         down: Path::good(Duration::from_millis(20)),
@@ -72,7 +85,7 @@ pub(super) struct Peer {
     pub(super) down: Link<Vec<u8>>,
     pub(super) camera: Option<Camera>,
     pub(super) speaks: bool,
-    adapts: bool,
+    uplink: Uplink,
     /// What was seen in each received video line.
     pub(super) viewers: HashMap<Mid, Viewer>,
     pub(super) listeners: HashMap<Mid, Listener>,
@@ -107,13 +120,15 @@ impl Peer {
         address: SocketAddr,
         setup: &Setup,
     ) -> (Self, String) {
-        let mut rtc = RtcConfig::new()
+        let mut config = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
-            .enable_vp8(true)
-            .enable_bwe(Some(Bitrate::from(FIRST_UPLINK_BPS as u64)))
-            .build(now);
+            .enable_vp8(true);
+        if setup.uplink == Uplink::Believed {
+            config = config.enable_bwe(Some(Bitrate::from(FIRST_UPLINK_BPS as u64)));
+        }
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a usable address"));
         let sends = !setup.camera_bps.is_empty();
         let direction = |sends| if sends { Direction::SendRecv } else { Direction::RecvOnly };
@@ -141,7 +156,7 @@ impl Peer {
             down: Link::new(setup.down, seed * 2 + 1),
             camera,
             speaks: setup.speaks,
-            adapts: setup.adapts,
+            uplink: setup.uplink,
             viewers: HashMap::new(),
             listeners: HashMap::new(),
             connected: false,
@@ -228,8 +243,11 @@ impl Peer {
             self.spoken += 1;
             self.write(now, self.audio, None, Codec::Opus, 3, &payload, true, self.spoken * 960);
         }
-        let believed = (self.uplink_bps - VOICE_BPS) / OVERHEAD;
-        let uplink = if self.adapts { believed } else { f64::INFINITY };
+        let uplink = match (self.uplink, self.up.path.rate_bps) {
+            (Uplink::Believed, _) => (self.uplink_bps - VOICE_BPS) / OVERHEAD,
+            (Uplink::Known, Some(rate)) => KNOWN_PART * rate as f64 - VOICE_BPS,
+            (Uplink::Known, None) | (Uplink::Ignored, _) => f64::INFINITY,
+        };
         let Some(camera) = &mut self.camera else { return };
         let simulcast = camera.layers() > 1;
         for packet in camera.capture(now, since, uplink) {
