@@ -8,6 +8,7 @@ mod hostile;
 mod layers;
 mod link;
 mod network;
+mod scenarios;
 mod speech;
 mod wishes;
 mod world;
