@@ -23,7 +23,6 @@ pub(super) enum Unit {
     Seconds,
     Millis,
     Count,
-    Kbps,
     Kib,
 }
 
@@ -70,7 +69,6 @@ impl fmt::Display for Figure {
             Unit::Seconds => write!(f, "{} s", round(value)),
             Unit::Millis => write!(f, "{value:.0} ms"),
             Unit::Count => write!(f, "{value:.0}"),
-            Unit::Kbps => write!(f, "{value:.0} kb/s"),
             Unit::Kib => write!(f, "{value:.0} KiB"),
         }
     }

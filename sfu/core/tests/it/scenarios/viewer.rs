@@ -48,11 +48,7 @@ pub(super) struct Seen {
     pub(super) of_layer: [u32; 3],
 }
 
-impl Seen {
-    pub(super) fn mean_delay_ms(&self) -> f64 {
-        self.delay_sum.as_secs_f64() * 1e3 / f64::from(self.frames.max(1))
-    }
-}
+impl Seen {}
 
 /// What stands first in line.
 enum Head {
