@@ -163,7 +163,7 @@ export class Outbox {
       const body = await this.sendBody(entry);
       const ack = await this.realtime.request(
         'chat.send',
-        { conversation: this.conversation, client_message_id: entry.record.id, body },
+        { conversation: this.conversation, client_message_id: entry.record.id, body, reply_to: null },
         { timeoutMs: SEND_TIMEOUT_MS },
       );
       this.backoff.reset();
