@@ -1,6 +1,7 @@
 //! `housecall-loadtest`: puts load on a relay of its own and says what it cost.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -321,6 +322,7 @@ async fn bench_one(
         warm_up: Duration::from_secs(1),
         time: Duration::from_secs(arguments.seconds),
         relay_pid: relay.child.id(),
+        relay_metrics: relay.metrics,
     };
     let bus = Bus::nats(&nats.url()).await?;
     let figures = run::run(bus, &plan).await;
@@ -335,16 +337,18 @@ async fn bench_one(
 /// `housecall serve --roles sfu` with one worker on one core. Stopped when dropped.
 struct Relay {
     child: Child,
+    metrics: SocketAddr,
     _data: tempfile::TempDir,
 }
 
 impl Relay {
     fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        let metrics = free_address()?;
         let mut command: Command = process::pinned(core, housecall);
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
-            .args(["--private-listen", "127.0.0.1:0", "--data-dir"])
+            .args(["--private-listen", &metrics.to_string(), "--data-dir"])
             .arg(data.path())
             .current_dir(data.path())
             .env("HOUSECALL_BUS__NATS_URL", nats)
@@ -356,8 +360,13 @@ impl Relay {
             .stderr(Stdio::inherit())
             .spawn()
             .context("taskset of util-linux is needed")?;
-        Ok(Self { child, _data: data })
+        Ok(Self { child, metrics, _data: data })
     }
+}
+
+/// An address of loopback that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 impl Drop for Relay {

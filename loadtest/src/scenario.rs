@@ -61,13 +61,13 @@ impl Scenario {
 
 impl Shape {
     pub fn livestream(subscribers: usize) -> Self {
-        let publisher = Member::both(CAMERA_720P_BPS);
+        let publisher = Member::CAMERA;
         let subscriber = Member { sends_audio: false, video_bps: None, ..publisher };
         Self { rooms: 1, members: with(vec![publisher], subscriber, subscribers) }
     }
 
     pub fn calls(calls: usize) -> Self {
-        Self { rooms: calls, members: vec![Member::both(CAMERA_720P_BPS); 2] }
+        Self { rooms: calls, members: vec![Member::CAMERA; 2] }
     }
 
     pub fn audio(speakers: usize, listeners: usize) -> Self {
@@ -114,6 +114,9 @@ impl Shape {
 }
 
 impl Member {
+    /// A camera and a microphone, with one line of each kind.
+    pub const CAMERA: Self = Self::both(CAMERA_720P_BPS);
+
     const fn both(video_bps: u32) -> Self {
         Self { sends_audio: true, video_bps: Some(video_bps), audio_lines: 1, video_lines: 1 }
     }
