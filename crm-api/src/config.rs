@@ -58,6 +58,11 @@ pub struct Config {
     pub logins_per_address: RateLimit,
     /// Files uploaded by one person.
     pub uploads_per_person: RateLimit,
+    /// Database connections for searches in messages, apart from the others, so that
+    /// no search keeps anybody else waiting.
+    pub search_connections: usize,
+    /// Milliseconds a search may take; it is refused as too broad then.
+    pub search_timeout_ms: u32,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
     /// Where one-time codes are posted as JSON `{"phone", "text"}`. Empty: codes are
@@ -148,6 +153,8 @@ impl Default for Config {
             logins_per_email: RateLimit { burst: 20, every_s: 15 },
             logins_per_address: RateLimit { burst: 120, every_s: 5 },
             uploads_per_person: RateLimit { burst: 60, every_s: 2 },
+            search_connections: 2,
+            search_timeout_ms: 2000,
             password_hashers: 4,
             sms_webhook_url: String::new(),
             client_address_header: String::new(),
@@ -255,6 +262,11 @@ verifies_per_address = { burst = 120, every_s = 10 }
 logins_per_email = { burst = 20, every_s = 15 }
 logins_per_address = { burst = 120, every_s = 5 }
 uploads_per_person = { burst = 60, every_s = 2 }
+# Database connections for searches in messages, apart from the others, so that no
+# search keeps anybody else waiting.
+search_connections = 2
+# Milliseconds a search may take; it is refused as too broad then.
+search_timeout_ms = 2000
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
 # Where one-time codes are posted as JSON {"phone", "text"}.

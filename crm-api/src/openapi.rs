@@ -26,6 +26,7 @@ use utoipa::{Modify, OpenApi as _};
         (name = "callbacks", description = "Requests to be called"),
         (name = "patients", description = "Patients as the desk sees them"),
         (name = "operators", description = "The staff"),
+        (name = "messages", description = "Search in what was written"),
         (name = "files", description = "Files of conversations"),
     )
 )]

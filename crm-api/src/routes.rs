@@ -18,7 +18,7 @@ use crate::extract::MAX_BODY_BYTES;
 use crate::identity::{me, operator_routes, patient_routes, sessions};
 use crate::openapi::{self, Document};
 use crate::problem::ApiError;
-use crate::{brand, callbacks, consultations, files, metrics, operators, patients};
+use crate::{brand, callbacks, consultations, files, metrics, operators, patients, search};
 
 /// The described routes and their description.
 pub(crate) fn described() -> (Router<App>, OpenApi) {
@@ -64,6 +64,7 @@ fn work() -> OpenApiRouter<App> {
         .routes(routes!(patients::read))
         .routes(routes!(operators::list, operators::create))
         .routes(routes!(operators::update))
+        .routes(routes!(search::search))
         .routes(routes!(files::upload))
         .routes(routes!(files::download))
         .routes(routes!(files::thumbnail))

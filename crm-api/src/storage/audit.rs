@@ -24,6 +24,7 @@ pub(crate) enum Action {
     PatientUpdate,
     FileUpload,
     FileRead,
+    MessageSearch,
 }
 
 impl Action {
@@ -45,6 +46,7 @@ impl Action {
             Self::PatientUpdate => "patient.update",
             Self::FileUpload => "file.upload",
             Self::FileRead => "file.read",
+            Self::MessageSearch => "message.search",
         }
     }
 }

@@ -16,6 +16,7 @@ use super::patients::Search;
 use super::{Result, StorageError};
 use crate::cursor::{Cursor, Page};
 use crate::identity::caller::Account;
+use crate::search::words::Words;
 
 pub(crate) use transitions::{Locked, claim, close, hand_over, lock, open, requeue, serves, wish};
 
@@ -27,11 +28,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn is_patient(&self) -> bool {
+    pub(super) fn is_patient(&self) -> bool {
         self.account == Account::Patient
     }
 
-    const fn role(&self) -> &'static str {
+    pub(super) const fn role(&self) -> &'static str {
         match self.account {
             Account::Patient => "patient",
             Account::Operator(role) => role.as_str(),
@@ -171,6 +172,8 @@ pub(crate) struct ListQuery {
     pub(crate) state: Option<ConsultationState>,
     pub(crate) mine: bool,
     pub(crate) search: Option<Search>,
+    /// What the search says, as words of messages.
+    pub(crate) words: Option<Words>,
 }
 
 impl ListQuery {
@@ -218,7 +221,10 @@ pub(crate) async fn list(
         &format!(
             "WHERE {VISIBLE} AND ($4::text IS NULL OR k.state = $4)
                AND (NOT $5 OR k.operator_id = $1)
-               AND ($6::text IS NULL OR pp.name ILIKE $6 OR p.phone LIKE $7 OR k.number = $8)
+               AND ($6::text IS NULL OR pp.name ILIKE $6 OR p.phone LIKE $7 OR k.number = $8
+                    OR k.id IN (SELECT m.consultation_id FROM chat.messages m
+                                WHERE m.kind <> 'system' AND NOT ($2 AND m.kind = 'note')
+                                  AND chat.words(m.text) @@ chat.wanted($12, $13)))
                AND ($9::timestamptz IS NULL OR ({key}, k.id) {comparison} ($9, $10))
              ORDER BY {key} {direction}, k.id {direction} LIMIT $11"
         ),
@@ -239,6 +245,8 @@ pub(crate) async fn list(
                 &page.after_at(),
                 &page.after_id(),
                 &page.rows(),
+                &query.words.as_ref().map(|words| &words.whole),
+                &query.words.as_ref().map(|words| &words.last),
             ],
         )
         .await?;

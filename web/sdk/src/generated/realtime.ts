@@ -104,7 +104,36 @@ export type Changed = { topic: Topic, id: string, };
 
 export type ChatAck = { conversation: ConversationId, client_message_id: ClientMessageId, seq: number, sent_at: TimestampMs, };
 
+export type ChatChange = { conversation: ConversationId, change: number, 
+/**
+ * As it is now, perhaps changed again since.
+ */
+message: Message, };
+
+export type ChatChangeAck = { conversation: ConversationId, client_change_id: ClientChangeId, change: number, };
+
+export type ChatChanges = { conversation: ConversationId, messages: Array<Message>, 
+/**
+ * Who has applied these knows all changes up to this one.
+ */
+up_to_change: number, 
+/**
+ * More exist after that.
+ */
+has_more: boolean, };
+
 export type ChatClose = { conversation: ConversationId, };
+
+/**
+ * Takes an own message back, for everybody. Refused as an edit is.
+ */
+export type ChatDelete = { conversation: ConversationId, seq: number, client_change_id: ClientChangeId, };
+
+/**
+ * Replaces the text, or a file's caption, of an own message. Refused as `conflict`
+ * when it is deleted or too old; see [`Limits::change_seconds`].
+ */
+export type ChatEdit = { conversation: ConversationId, seq: number, client_change_id: ClientChangeId, text: string, };
 
 /**
  * Messages with `seq > after_seq` ascending, or the last ones with
@@ -116,7 +145,16 @@ export type ChatFetch = { conversation: ConversationId, after_seq: number | null
  */
 limit: number, };
 
-export type ChatHead = { conversation: ConversationId, head_seq: number, };
+/**
+ * The messages whose last change has a greater number, in the order of changes.
+ */
+export type ChatFetchChanges = { conversation: ConversationId, after_change: number, 
+/**
+ * 1 to 200.
+ */
+limit: number, };
+
+export type ChatHead = { conversation: ConversationId, head_seq: number, head_change: number, };
 
 export type ChatMessage = { conversation: ConversationId, message: Message, };
 
@@ -128,6 +166,11 @@ export type ChatOpen = { conversation: ConversationId, };
 
 export type ChatPage = { conversation: ConversationId, messages: Array<Message>, head_seq: number, 
 /**
+ * The messages are as after this change, or a later one: it was read before
+ * them. Who knows of later changes asks for those after this one again.
+ */
+head_change: number, 
+/**
  * More exist in the direction that was asked for.
  */
 has_more: boolean, };
@@ -137,9 +180,18 @@ has_more: boolean, };
  */
 export type ChatReceipt = { conversation: ConversationId, delivered_seq: number, read_seq: number, };
 
-export type ChatSend = { conversation: ConversationId, client_message_id: ClientMessageId, body: SendBody, };
+export type ChatSend = { conversation: ConversationId, client_message_id: ClientMessageId, 
+/**
+ * The seq of the message that this one answers. Ignored when that one cannot
+ * be quoted (any more).
+ */
+reply_to: number | null, body: SendBody, };
 
 export type ChatState = { conversation: ConversationId, head_seq: number, 
+/**
+ * Number of the last change; what is fetched now has it, and all before.
+ */
+head_change: number, 
 /**
  * Everybody's marks, the reader's own among them.
  */
@@ -151,9 +203,14 @@ receipts: Array<ReceiptView>, };
 export type ChatTyping = { conversation: ConversationId, typing: boolean, };
 
 /**
+ * Chosen by the client for each edit or deletion; makes a resend idempotent.
+ */
+export type ClientChangeId = string;
+
+/**
  * What a client sends.
  */
-export type ClientFrame = { "type": "hello", "data": Hello } | { "type": "auth.refresh", "data": AuthRefresh } | { "type": "ping", "data": Empty } | { "type": "chat.open", "data": ChatOpen } | { "type": "chat.close", "data": ChatClose } | { "type": "chat.send", "data": ChatSend } | { "type": "chat.fetch", "data": ChatFetch } | { "type": "chat.receipt", "data": ChatReceipt } | { "type": "chat.typing", "data": ChatTyping } | { "type": "presence.set", "data": PresenceSet } | { "type": "presence.watch", "data": PresenceWatch } | { "type": "call.start", "data": CallStart } | { "type": "call.prepare", "data": CallOffer } | { "type": "call.accept", "data": CallAccept } | { "type": "call.decline", "data": CallRef } | { "type": "call.hang_up", "data": CallRef } | { "type": "call.offer", "data": CallOffer } | { "type": "call.media", "data": CallMediaChange } | { "type": "call.report", "data": CallReport };
+export type ClientFrame = { "type": "hello", "data": Hello } | { "type": "auth.refresh", "data": AuthRefresh } | { "type": "ping", "data": Empty } | { "type": "chat.open", "data": ChatOpen } | { "type": "chat.close", "data": ChatClose } | { "type": "chat.send", "data": ChatSend } | { "type": "chat.edit", "data": ChatEdit } | { "type": "chat.delete", "data": ChatDelete } | { "type": "chat.fetch", "data": ChatFetch } | { "type": "chat.fetch_changes", "data": ChatFetchChanges } | { "type": "chat.receipt", "data": ChatReceipt } | { "type": "chat.typing", "data": ChatTyping } | { "type": "presence.set", "data": PresenceSet } | { "type": "presence.active", "data": Empty } | { "type": "presence.watch", "data": PresenceWatch } | { "type": "call.start", "data": CallStart } | { "type": "call.prepare", "data": CallOffer } | { "type": "call.accept", "data": CallAccept } | { "type": "call.decline", "data": CallRef } | { "type": "call.hang_up", "data": CallRef } | { "type": "call.offer", "data": CallOffer } | { "type": "call.media", "data": CallMediaChange } | { "type": "call.report", "data": CallReport };
 
 /**
  * Chosen by the client for each message it writes; makes a resend idempotent.
@@ -266,7 +323,11 @@ file_bytes: number,
 /**
  * Seconds a call rings.
  */
-ring_seconds: number, };
+ring_seconds: number, 
+/**
+ * Seconds after sending for which a message may be edited or deleted.
+ */
+change_seconds: number, };
 
 /**
  * Where a remote track arrives in the receiver's peer connection.
@@ -301,12 +362,25 @@ sender_name: string | null, sender_kind: PersonKind | null,
 /**
  * Present on the sender's own messages so that a client can match its outbox.
  */
-client_message_id: string | null, consultation: ConsultationId | null, sent_at: TimestampMs, body: MessageBody, };
+client_message_id: string | null, consultation: ConsultationId | null, sent_at: TimestampMs, 
+/**
+ * The message that this one answers.
+ */
+reply_to: Quote | null, 
+/**
+ * Set when the text is not the first one.
+ */
+edited_at: TimestampMs | null, 
+/**
+ * Number of the last change of this message in its conversation; 0 when it never
+ * was changed. Of two versions the one with the higher number is the newer.
+ */
+change: number, body: MessageBody, };
 
 /**
  * What a message says.
  */
-export type MessageBody = { "kind": "text", text: string, } | { "kind": "file", file: FileView, caption: string, } | { "kind": "note", text: string, } | { "kind": "system", event: SystemEvent, } | { "kind": "hidden" };
+export type MessageBody = { "kind": "text", text: string, } | { "kind": "file", file: FileView, caption: string, } | { "kind": "note", text: string, } | { "kind": "system", event: SystemEvent, } | { "kind": "deleted" } | { "kind": "deleted_note" } | { "kind": "hidden" };
 
 /**
  * One running instance of a service.
@@ -344,6 +418,16 @@ export type PresenceWatch = { people: Array<PersonId>, };
  */
 export type QualityLevel = "excellent" | "good" | "poor" | "lost";
 
+/**
+ * An earlier message, as a reply to it shows it now.
+ */
+export type Quote = { seq: number, sender: PersonId | null, sender_name: string | null, sender_kind: PersonKind | null, body: QuoteBody, };
+
+/**
+ * What a quoted message says, cut to [`QUOTE_CHARACTERS`].
+ */
+export type QuoteBody = { "kind": "text", text: string, } | { "kind": "file", name: string, media_type: string, caption: string, } | { "kind": "note", text: string, } | { "kind": "deleted" } | { "kind": "deleted_note" };
+
 export type ReceiptView = { conversation: ConversationId, person: PersonId, kind: PersonKind, delivered_seq: number, read_seq: number, };
 
 /**
@@ -359,7 +443,7 @@ export type SendBody = { "kind": "text", text: string, } | { "kind": "file", fil
 /**
  * What the server sends.
  */
-export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality };
+export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.change_ack", "data": ChatChangeAck } | { "type": "chat.change", "data": ChatChange } | { "type": "chat.changes", "data": ChatChanges } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality };
 
 /**
  * A signed-in device: one family of refresh tokens.
