@@ -5,7 +5,7 @@
 //! WebSocket leaves these bounds when it is upgraded: the gateway has its own.
 //!
 //! - [`pace`]: how fast connections are taken;
-//! - [`tls`]: certificates.
+//! - [`tls`][]: certificates.
 
 mod pace;
 pub(crate) mod tls;

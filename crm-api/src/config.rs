@@ -65,6 +65,10 @@ pub struct Config {
     pub search_timeout_ms: u32,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
+    /// Life of a stream link, seconds. A link into a call's room ends with the call.
+    pub stream_link_s: u32,
+    /// Links into one room that are good at the same time.
+    pub stream_links_per_room: u32,
     /// Where one-time codes are posted as JSON `{"phone", "text"}`. Empty: codes are
     /// printed in demo mode, and refused otherwise.
     pub sms_webhook_url: String,
@@ -156,6 +160,8 @@ impl Default for Config {
             search_connections: 2,
             search_timeout_ms: 2000,
             password_hashers: 4,
+            stream_link_s: 4 * 3600,
+            stream_links_per_room: 8,
             sms_webhook_url: String::new(),
             client_address_header: String::new(),
         }
@@ -269,6 +275,10 @@ search_connections = 2
 search_timeout_ms = 2000
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
+# Links by which devices and programs publish into a room or play it (WHIP, WHEP): life in
+# seconds, and how many of one room are good at the same time.
+stream_link_s = 14400
+stream_links_per_room = 8
 # Where one-time codes are posted as JSON {"phone", "text"}.
 # Empty: codes are printed in demo mode, and refused otherwise.
 sms_webhook_url = ""

@@ -9,6 +9,7 @@ mod announce;
 mod app;
 mod brand;
 mod callbacks;
+mod calls;
 mod config;
 mod consultations;
 mod cursor;
@@ -26,6 +27,7 @@ mod routes;
 mod search;
 mod start;
 mod storage;
+mod streams;
 mod text;
 
 pub use config::{BrandConfig, Config, RateLimit};

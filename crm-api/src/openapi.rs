@@ -24,6 +24,7 @@ use utoipa::{Modify, OpenApi as _};
         (name = "house", description = "Brand and public settings"),
         (name = "consultations", description = "Questions, the queue, the archive"),
         (name = "callbacks", description = "Requests to be called"),
+        (name = "calls", description = "Calls that run, and records of those that were"),
         (name = "patients", description = "Patients as the desk sees them"),
         (name = "operators", description = "The staff"),
         (name = "messages", description = "Search in what was written"),
@@ -87,7 +88,7 @@ pub(crate) fn refine(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         let operations =
             [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete, &mut item.put];
-        for operation in operations.into_iter().flatten() {
+        for operation in operations.into_iter().chain([&mut item.options]).flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
     }

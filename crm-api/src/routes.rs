@@ -18,7 +18,9 @@ use crate::extract::MAX_BODY_BYTES;
 use crate::identity::{me, operator_routes, patient_routes, sessions};
 use crate::openapi::{self, Document};
 use crate::problem::ApiError;
-use crate::{brand, callbacks, consultations, files, metrics, operators, patients, search};
+use crate::{
+    brand, callbacks, calls, consultations, files, metrics, operators, patients, search, streams,
+};
 
 /// The described routes and their description.
 pub(crate) fn described() -> (Router<App>, OpenApi) {
@@ -60,6 +62,11 @@ fn work() -> OpenApiRouter<App> {
         .routes(routes!(callbacks::release))
         .routes(routes!(callbacks::cancel))
         .routes(routes!(callbacks::done))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::read))
+        .routes(routes!(streams::list, streams::create))
+        .routes(routes!(streams::revoke))
+        .routes(routes!(streams::create_test))
         .routes(routes!(patients::list))
         .routes(routes!(patients::read))
         .routes(routes!(operators::list, operators::create))

@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod briefs;
 pub(crate) mod callbacks;
+pub(crate) mod calls;
 pub(crate) mod codes;
 pub(crate) mod consultations;
 pub(crate) mod conversations;
@@ -14,6 +15,7 @@ pub(crate) mod operators;
 pub(crate) mod patients;
 pub(crate) mod search;
 pub(crate) mod sessions;
+pub(crate) mod streams;
 pub(crate) mod uploads;
 
 use tokio_postgres::error::SqlState;

@@ -6,7 +6,7 @@
 //! - [`floor`]: the same rows by plain batched inserts;
 //! - [`town`]: patients with conversations, and desks that follow them;
 //! - [`load`]: the process that holds their connections;
-//! - [`line`], [`wire`], [`script`]: one connection, its frames, and what is written;
+//! - [`mod@line`], [`wire`], [`script`]: one connection, its frames, and what is written;
 //! - [`costs`]: CPU of the house, of PostgreSQL and of the clients;
 //! - [`sections`]: the file that all benchmarks of chat share.
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use housecall_platform::bus::Bus;
 use housecall_protocol::cluster::{Answer, Placement, SfuReply, SfuRequest, subject};
 use housecall_protocol::ids::{CallId, NodeId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -46,7 +47,10 @@ impl Relay {
         participant: PersonId,
         sdp: String,
     ) -> anyhow::Result<String> {
-        match self.request(&SfuRequest::Join { room, participant, sdp }).await? {
+        match self
+            .request(&SfuRequest::Join { room, participant, sdp, role: ParticipantRole::Member })
+            .await?
+        {
             SfuReply::Answer { sdp } => Ok(sdp),
             SfuReply::Done => bail!("a join was answered without SDP"),
         }

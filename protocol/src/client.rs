@@ -12,11 +12,14 @@ use ts_rs::TS;
 
 use crate::domain::{
     CallMedia, CallSubject, CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus,
-    QualityLevel, TimestampMs,
+    QualityLevel, TimestampMs, TrackSource,
 };
 use crate::ids::{
     CallId, ClientChangeId, ClientMessageId, ConnectionId, ConversationId, FileId, PersonId,
     SessionId,
+};
+use crate::media::{
+    MediaFault, MediaPath, ParticipantRole, Speaker, Tile, TrackFault, TrackQuality,
 };
 
 /// What a client sends.
@@ -74,7 +77,8 @@ pub enum ClientFrame {
     CallAccept(CallAccept),
     #[serde(rename = "call.decline")]
     CallDecline(CallRef),
-    /// Ends a call, or cancels one that still rings. To hang up an ended call is no error.
+    /// Ends a call, or cancels one that still rings; a guest or a hidden listener only
+    /// leaves. To hang up an ended call is no error.
     #[serde(rename = "call.hang_up")]
     CallHangUp(CallRef),
     /// A later offer: more slots, an ICE restart, or, known by its new certificate
@@ -86,6 +90,29 @@ pub enum ClientFrame {
     /// The receiver's own measurement, for the call record and metrics.
     #[serde(rename = "call.report")]
     CallReport(CallReport),
+    /// How large the receive slots are shown. Names all of them each time.
+    #[serde(rename = "call.tiles")]
+    CallTiles(CallTiles),
+    /// A message to the other participants, not kept anywhere. Answered by `ok` when
+    /// it was passed on, by `rate_limited` or `too_large` when it was not.
+    #[serde(rename = "call.data")]
+    CallData(CallData),
+    /// The call's operator says what somebody may send. The relay drops the rest,
+    /// whatever their client does; they are told by `call.updated`.
+    #[serde(rename = "call.mute")]
+    CallMute(CallMute),
+    /// A side of an accepted call asks another operator in; it rings for them as
+    /// for a callee. Errors: `busy` when they are in another call, `conflict` when the
+    /// call has no place left.
+    #[serde(rename = "call.invite")]
+    CallInvite(CallInvite),
+    /// The call's operator sends a guest out, or takes an invitation back.
+    #[serde(rename = "call.remove")]
+    CallRemove(CallRemove),
+    /// A supervisor listens to a running call, unseen by its participants, and in the
+    /// audit log. Answered by `call.started`; left by `call.hang_up`.
+    #[serde(rename = "call.listen")]
+    CallListen(CallOffer),
 }
 
 /// What the server sends.
@@ -130,7 +157,7 @@ pub enum ServerFrame {
     Changed(Changed),
     #[serde(rename = "presence")]
     Presence(PresenceView),
-    /// Answer to `call.start`.
+    /// Answer to `call.start` and `call.listen`.
     #[serde(rename = "call.started")]
     CallStarted(CallStarted),
     /// Answer to `call.prepare`, `call.accept` with an offer, and `call.offer`.
@@ -143,12 +170,26 @@ pub enum ServerFrame {
     CallUpdated(CallUpdate),
     #[serde(rename = "call.slots")]
     CallSlots(CallSlots),
-    /// The relay needs more receive slots: send `call.offer` with at least this
-    /// many video m-lines.
+    /// The relay needs more receive slots: send `call.offer` with at least these
+    /// many audio and video m-lines.
     #[serde(rename = "call.offer_needed")]
     CallOfferNeeded(CallOfferNeeded),
     #[serde(rename = "call.quality")]
     CallQuality(CallQuality),
+    /// To a sender: which layers of a source somebody watches. It may stop encoding
+    /// the others.
+    #[serde(rename = "call.layers")]
+    CallLayers(CallLayers),
+    /// Who speaks, on each change; nobody when it is empty. Loudest first.
+    #[serde(rename = "call.speakers")]
+    CallSpeakers(CallSpeakers),
+    #[serde(rename = "call.moved")]
+    CallMoved(CallMoved),
+    #[serde(rename = "call.data")]
+    CallData(CallDataView),
+    /// A track that should flow does not, or (with `over`) flows again.
+    #[serde(rename = "call.trouble")]
+    CallTrouble(CallTrouble),
 }
 
 /// A payload without fields: `{}`.
@@ -280,7 +321,56 @@ payloads! {
         /// Freezes of remote video since the last report.
         #[serde(default)]
         pub freezes: Option<u32>,
+        /// Share of received audio that the decoder had to make up, 0 to 100: what loss
+        /// is left after retransmission, redundancy and late arrivals.
+        #[serde(default)]
+        pub concealed_percent: Option<f32>,
+        /// Mean delay of received audio in the receiver's jitter buffer.
+        #[serde(default)]
+        pub jitter_buffer_ms: Option<f32>,
+        /// What the sender's own congestion control believes to have, bits per second.
+        #[serde(default)]
+        #[ts(type = "number | null")]
+        pub estimate_bps: Option<u64>,
+        #[serde(default)]
+        pub path: Option<MediaPath>,
+        /// One for each track that is sent or received; at most 64.
+        #[serde(default)]
+        pub tracks: Vec<TrackQuality>,
+        /// All that are wrong now; one that is no longer named is over. At most 16.
+        #[serde(default)]
+        pub faults: Vec<TrackFault>,
     }
+    pub struct CallTiles {
+        pub call: CallId,
+        /// At most 64.
+        pub tiles: Vec<Tile>,
+    }
+    pub struct CallData {
+        pub call: CallId,
+        /// What it is, as `hand` or `pointer`: 1 to 32 of `a-z`, `0-9`, `_`, `.`.
+        pub topic: String,
+        /// Any JSON, at most 2 KiB as text.
+        #[ts(type = "unknown")]
+        pub payload: serde_json::Value,
+        /// One participant; absent: all the others.
+        #[serde(default)]
+        pub to: Option<PersonId>,
+    }
+    pub struct CallMute {
+        pub call: CallId,
+        pub person: PersonId,
+        /// All that they may send from now on.
+        pub allowed: MediaState,
+    }
+    pub struct CallInvite {
+        pub call: CallId,
+        /// An operator.
+        pub person: PersonId,
+        /// [`ParticipantRole::Member`] or [`ParticipantRole::Listener`].
+        pub role: ParticipantRole,
+    }
+    pub struct CallRemove { pub call: CallId, pub person: PersonId }
     pub struct Welcome {
         pub protocol: u16,
         pub connection: ConnectionId,
@@ -413,8 +503,73 @@ payloads! {
     pub struct CallAnswer { pub call: CallId, pub sdp: String }
     pub struct CallUpdate { pub call: CallView }
     pub struct CallSlots { pub call: CallId, pub slots: Vec<MediaSlot> }
-    pub struct CallOfferNeeded { pub call: CallId, pub video_slots: u8 }
-    pub struct CallQuality { pub call: CallId, pub person: PersonId, pub level: QualityLevel }
+    pub struct CallOfferNeeded {
+        pub call: CallId,
+        #[serde(default)]
+        pub audio_slots: u8,
+        pub video_slots: u8,
+    }
+    /// The level goes to everybody when it changes; the figures go to the person
+    /// themselves with each report.
+    pub struct CallQuality {
+        pub call: CallId,
+        pub person: PersonId,
+        pub level: QualityLevel,
+        /// Mean opinion score of what they hear, 1 to 4.5 (ITU-T G.107).
+        #[serde(default)]
+        pub mos: Option<f32>,
+        /// Share of packets lost on the worse way, 0 to 1.
+        #[serde(default)]
+        pub loss: Option<f32>,
+        #[serde(default)]
+        pub rtt_ms: Option<f32>,
+    }
+    pub struct CallLayers {
+        pub call: CallId,
+        pub source: TrackSource,
+        /// Of `q`, `h`, `f`; empty: nobody watches.
+        pub rids: Vec<String>,
+    }
+    pub struct CallMoved { pub call: CallId }
+    pub struct CallSpeakers { pub call: CallId, pub speakers: Vec<Speaker> }
+    pub struct CallDataView {
+        pub call: CallId,
+        pub from: PersonId,
+        pub topic: String,
+        #[ts(type = "unknown")]
+        pub payload: serde_json::Value,
+    }
+    pub struct CallTrouble {
+        pub call: CallId,
+        /// Whose track.
+        pub person: PersonId,
+        pub source: TrackSource,
+        /// Who does not get it; absent: nobody does.
+        #[serde(default)]
+        pub receiver: Option<PersonId>,
+        pub fault: MediaFault,
+        pub over: bool,
+    }
+}
+
+impl CallReport {
+    /// A report that says nothing yet.
+    pub const fn of(call: CallId) -> Self {
+        Self {
+            call,
+            first_frame_ms: None,
+            loss_percent: None,
+            rtt_ms: None,
+            jitter_ms: None,
+            freezes: None,
+            concealed_percent: None,
+            jitter_buffer_ms: None,
+            estimate_bps: None,
+            path: None,
+            tracks: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
 }
 
 /// What a client may write. A file is uploaded first, then sent by id.
@@ -499,7 +654,7 @@ pub struct BadFrame {
 
 impl ClientFrame {
     /// Every `type` a client may send.
-    pub const TYPES: [&'static str; 23] = [
+    pub const TYPES: [&'static str; 29] = [
         "hello",
         "auth.refresh",
         "ping",
@@ -523,6 +678,12 @@ impl ClientFrame {
         "call.offer",
         "call.media",
         "call.report",
+        "call.tiles",
+        "call.data",
+        "call.mute",
+        "call.invite",
+        "call.remove",
+        "call.listen",
     ];
 
     /// The frame's `type`.
@@ -551,6 +712,12 @@ impl ClientFrame {
             Self::CallOffer(_) => "call.offer",
             Self::CallMedia(_) => "call.media",
             Self::CallReport(_) => "call.report",
+            Self::CallTiles(_) => "call.tiles",
+            Self::CallData(_) => "call.data",
+            Self::CallMute(_) => "call.mute",
+            Self::CallInvite(_) => "call.invite",
+            Self::CallRemove(_) => "call.remove",
+            Self::CallListen(_) => "call.listen",
         }
     }
 

@@ -12,11 +12,12 @@ use crate::client::{
 };
 use crate::domain::{
     CallView, MediaSlot, MediaState, Message, PersonKind, PresenceStatus, QualityLevel, Role,
-    TimestampMs,
+    TimestampMs, TrackSource,
 };
 use crate::ids::{
     CallId, ClientChangeId, ConnectionId, ConversationId, NodeId, PersonId, SessionId,
 };
+use crate::media::{MediaFault, ParticipantRole, Speaker, Tile, TrackQuality};
 
 /// Subjects. `*` never appears in an id, so a subject is always one exact path.
 pub mod subject {
@@ -52,9 +53,14 @@ pub mod subject {
     pub fn sfu_request(node: NodeId) -> String {
         format!("sfu.request.{node}")
     }
-    /// Events of one room: [`super::SfuEvent`].
-    pub fn sfu_event(room: CallId) -> String {
-        format!("sfu.event.{room}")
+    /// Asks one relay node which rooms it does not have: [`super::SfuCheck`].
+    pub fn sfu_check(node: NodeId) -> String {
+        format!("sfu.check.{node}")
+    }
+    /// Events of one room at one relay: [`super::SfuEvent`]. A room that moves is at two
+    /// for a while.
+    pub fn sfu_event(node: NodeId, room: CallId) -> String {
+        format!("sfu.event.{node}.{room}")
     }
 
     /// Leases of a gateway's connections: [`super::PresenceBeat`].
@@ -218,6 +224,27 @@ pub enum CallCommand {
     },
     Media(MediaState),
     Report(CallReport),
+    Tiles(Vec<Tile>),
+    Data {
+        topic: String,
+        payload: serde_json::Value,
+        to: Option<PersonId>,
+    },
+    Mute {
+        person: PersonId,
+        allowed: MediaState,
+    },
+    Invite {
+        person: PersonId,
+        role: ParticipantRole,
+    },
+    Remove {
+        person: PersonId,
+    },
+    /// Answered by [`CallReply::Joined`].
+    Listen {
+        sdp: String,
+    },
     /// The gateway saw the participant's connection come, and which earlier one it
     /// continues. Answered by [`CallReply::View`].
     Connected {
@@ -234,6 +261,11 @@ pub enum CallReply {
         sdp: String,
     },
     View(Box<CallView>),
+    /// The call with an SDP answer.
+    Joined {
+        view: Box<CallView>,
+        sdp: String,
+    },
     Done,
 }
 
@@ -245,6 +277,9 @@ pub enum SfuRequest {
         room: CallId,
         participant: PersonId,
         sdp: String,
+        /// Of whom does not send, nothing is taken and nothing is shown to others.
+        #[serde(default)]
+        role: ParticipantRole,
     },
     /// A further offer of a participant. Answered by [`SfuReply::Answer`].
     Offer {
@@ -263,6 +298,19 @@ pub enum SfuRequest {
         participant: PersonId,
         media: MediaState,
     },
+    /// What the participant may send, whatever they say by `SetMedia`; everything
+    /// until this is said.
+    SetAllowed {
+        room: CallId,
+        participant: PersonId,
+        allowed: MediaState,
+    },
+    /// How large the participant shows their receive slots.
+    SetTiles {
+        room: CallId,
+        participant: PersonId,
+        tiles: Vec<Tile>,
+    },
     Leave {
         room: CallId,
         participant: PersonId,
@@ -276,6 +324,19 @@ pub enum SfuRequest {
 pub enum SfuReply {
     Answer { sdp: String },
     Done,
+}
+
+/// Which of these rooms does the relay not have? Answered by [`SfuMissing`]; that nobody
+/// answers says that it has none of them any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SfuCheck {
+    pub rooms: Vec<CallId>,
+}
+
+/// Answer to [`SfuCheck`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SfuMissing {
+    pub rooms: Vec<CallId>,
 }
 
 /// What a relay tells the owner of a room.
@@ -300,8 +361,11 @@ pub enum SfuEvent {
         participant: PersonId,
         slots: Vec<MediaSlot>,
     },
+    /// The participant's m-lines of these kinds do not suffice for what there is.
     OfferNeeded {
         participant: PersonId,
+        #[serde(default)]
+        audio_slots: u8,
         video_slots: u8,
     },
     /// First media packet forwarded to this participant.
@@ -313,11 +377,36 @@ pub enum SfuEvent {
         participant: PersonId,
         quality: QualityReport,
     },
+    /// Which layers of a participant's source somebody watches, on each change;
+    /// empty: nobody does.
+    LayersWanted {
+        participant: PersonId,
+        source: TrackSource,
+        rids: Vec<String>,
+    },
+    /// Who speaks in the room, loudest first, on each change; at most about three
+    /// times a second.
+    Speakers {
+        speakers: Vec<Speaker>,
+    },
+    /// A track that should flow does not, or (with `over`) flows again.
+    StuckMedia {
+        /// Whose track.
+        participant: PersonId,
+        source: TrackSource,
+        /// Who does not get it; absent: nobody does.
+        receiver: Option<PersonId>,
+        fault: MediaFault,
+        over: bool,
+    },
+    /// The relay is about to stop and takes no new rooms: the room should go to another
+    /// one, and be closed here when all have gone.
+    Moving,
     RoomClosed,
 }
 
 /// A participant's media as the relay measured it since the last report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct QualityReport {
     /// Share of the participant's packets that did not reach the relay, 0 to 1.
     pub loss_up: f32,
@@ -327,6 +416,13 @@ pub struct QualityReport {
     pub jitter_ms: Option<f32>,
     pub received_bps: u64,
     pub sent_bps: u64,
+    /// What the relay believes the way to the participant to carry.
+    #[serde(default)]
+    pub estimate_bps: Option<u64>,
+    /// One for each track that flowed. How good it sounds is judged where both ends
+    /// of a track are known: by the owner of the call.
+    #[serde(default)]
+    pub tracks: Vec<TrackQuality>,
 }
 
 impl QualityReport {

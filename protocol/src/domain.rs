@@ -5,6 +5,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::ids::{CallId, CallbackId, ConsultationId, ConversationId, FileId, PersonId};
+use crate::media::{ParticipantRole, SlotPause};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -394,6 +395,22 @@ pub struct CallParty {
     pub media: MediaState,
     /// Set while the person's signaling or media connection is down.
     pub reconnecting: bool,
+    #[serde(default)]
+    pub role: ParticipantRole,
+    /// What the house lets them send. What is not allowed is off in `media`, and the
+    /// relay drops it whatever the client does.
+    #[serde(default = "MediaState::all")]
+    pub allowed: MediaState,
+}
+
+/// Somebody whom a side of the call invited to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[ts(export, export_to = "realtime.ts")]
+pub struct CallGuest {
+    pub party: CallParty,
+    pub invited_by: PersonId,
+    /// It still rings for them.
+    pub ringing: bool,
 }
 
 /// What a participant sends now.
@@ -404,6 +421,42 @@ pub struct MediaState {
     pub microphone: bool,
     pub camera: bool,
     pub screen: bool,
+}
+
+impl MediaState {
+    pub const ALL: Self = Self { microphone: true, camera: true, screen: true };
+
+    const fn all() -> Self {
+        Self::ALL
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            microphone: self.microphone && other.microphone,
+            camera: self.camera && other.camera,
+            screen: self.screen && other.screen,
+        }
+    }
+
+    /// What is in this one alone.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self {
+            microphone: self.microphone && !other.microphone,
+            camera: self.camera && !other.camera,
+            screen: self.screen && !other.screen,
+        }
+    }
+
+    pub const fn has(self, source: TrackSource) -> bool {
+        match source {
+            TrackSource::Microphone => self.microphone,
+            TrackSource::Camera => self.camera,
+            TrackSource::Screen => self.screen,
+        }
+    }
 }
 
 /// A call as its participants see it. Always the whole state, so that a client
@@ -418,6 +471,10 @@ pub struct CallView {
     pub state: CallState,
     pub caller: CallParty,
     pub callee: CallParty,
+    /// Who else was invited, in the order of the invitations. A hidden listener
+    /// is in nobody's view but their own.
+    #[serde(default)]
+    pub guests: Vec<CallGuest>,
     pub created_at: TimestampMs,
     pub accepted_at: Option<TimestampMs>,
     pub ended: Option<EndReason>,
@@ -432,15 +489,32 @@ pub struct MediaSlot {
     /// Whose track is in the slot; absent when the slot is free.
     pub person: Option<PersonId>,
     pub source: Option<TrackSource>,
+    /// Set while the relay sends nothing of the track.
+    #[serde(default)]
+    pub pause: Option<SlotPause>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema,
+)]
 #[ts(export, export_to = "realtime.ts")]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
     Microphone,
     Camera,
     Screen,
+}
+
+impl TrackSource {
+    pub const ALL: [Self; 3] = [Self::Microphone, Self::Camera, Self::Screen];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Microphone => "microphone",
+            Self::Camera => "camera",
+            Self::Screen => "screen",
+        }
+    }
 }
 
 /// How a participant's media fares, in the words the interface uses.

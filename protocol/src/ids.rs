@@ -72,4 +72,6 @@ ids! {
     ClientChangeId,
     /// One running instance of a service.
     NodeId,
+    /// A way into a media room for a device or a program that is no app of ours.
+    StreamLinkId,
 }

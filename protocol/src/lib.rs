@@ -2,13 +2,14 @@
 //!
 //! [`client`] is what browsers and apps speak over `/rt/v1`, [`rest`] what they
 //! speak over `/api/v1`, [`cluster`] what services say to each other over the
-//! bus. The crate is pure: no I/O, no clock, no product logic. TypeScript is
+//! bus; [`media`] and [`domain`] hold the words they share. The crate is pure: no I/O, no clock, no product logic. TypeScript is
 //! generated from it into `web/sdk/src/generated/`.
 
 pub mod client;
 pub mod cluster;
 pub mod domain;
 pub mod ids;
+pub mod media;
 pub mod rest;
 
 pub use ids::*;

@@ -5,9 +5,13 @@ use utoipa::ToSchema;
 
 pub use crate::domain::Specialty;
 use crate::domain::{
-    CallbackState, ConsultationState, FileView, PersonKind, PresenceStatus, Role, TimestampMs,
+    CallMedia, CallbackState, ConsultationState, EndReason, FileView, PersonKind, PresenceStatus,
+    Role, TimestampMs, TrackSource,
 };
-use crate::ids::{CallbackId, ConsultationId, ConversationId, FileId, PersonId, SessionId};
+use crate::ids::{
+    CallId, CallbackId, ConsultationId, ConversationId, FileId, PersonId, SessionId, StreamLinkId,
+};
+use crate::media::{Direction, MediaFault, MediaPath, ParticipantRole, StreamDirection};
 
 macro_rules! bodies {
     ($($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty),* $(,)? })+) => {$(
@@ -274,6 +278,87 @@ bodies! {
     }
     pub struct CallbackCounts { pub new: u32, pub in_progress: u32, pub overdue: u32 }
 
+    pub struct CallPage {
+        pub items: Vec<CallListItem>,
+        /// Pass as `after` for the next page; absent at the end.
+        pub next: Option<String>,
+    }
+    pub struct CallListItem {
+        pub id: CallId,
+        pub conversation: ConversationId,
+        pub consultation: Option<ConsultationId>,
+        pub callback: Option<CallbackId>,
+        pub patient: PatientBrief,
+        pub operator: OperatorBrief,
+        pub media: CallMedia,
+        pub started_by: PersonKind,
+        pub created_at: TimestampMs,
+        pub accepted_at: Option<TimestampMs>,
+        /// Absent while it runs.
+        pub ended_at: Option<TimestampMs>,
+        pub reason: Option<EndReason>,
+        /// Seconds of talk; zero for a call that was not answered or still runs.
+        pub duration_s: i64,
+        /// Invited colleagues; who listened unseen is not counted.
+        pub guests: u32,
+        /// The worst mean opinion score (ITU-T G.107) of a participant, over the call.
+        pub mos: Option<f32>,
+        /// Tracks that should have flowed and did not.
+        pub faults: u32,
+    }
+    /// A call with everybody who was in it.
+    pub struct CallRecord { pub call: CallListItem, pub participants: Vec<CallParticipant> }
+    pub struct CallParticipant {
+        pub person: PersonId,
+        pub name: String,
+        pub kind: PersonKind,
+        /// Who listened unseen is shown to supervisors only.
+        pub role: ParticipantRole,
+        /// Of a guest: when they were invited, or began to listen.
+        pub came_at: Option<TimestampMs>,
+        pub left_at: Option<TimestampMs>,
+        /// Absent when the call still runs, or nothing was measured.
+        pub quality: Option<ParticipantQuality>,
+    }
+    /// How the call was for one participant. Shares are 0 to 1; absent is what nobody
+    /// measured.
+    pub struct ParticipantQuality {
+        /// Mean opinion score of what they heard (ITU-T G.107), 1 to 4.5.
+        pub mos_mean: Option<f32>,
+        pub mos_min: Option<f32>,
+        /// From them to the relay.
+        pub loss_up: Option<f32>,
+        pub loss_up_max: Option<f32>,
+        /// From the relay to them.
+        pub loss_down: Option<f32>,
+        pub loss_down_max: Option<f32>,
+        pub rtt_ms: Option<f32>,
+        pub rtt_max_ms: Option<f32>,
+        pub jitter_ms: Option<f32>,
+        /// From them to the relay.
+        pub received_bps: Option<f32>,
+        /// From the relay to them.
+        pub sent_bps: Option<f32>,
+        pub freezes: u32,
+        pub first_frame_ms: Option<u32>,
+        pub path: Option<MediaPath>,
+        pub tracks: Vec<TrackRecord>,
+        pub faults: Vec<FaultRecord>,
+    }
+    #[derive(Debug)]
+    pub struct TrackRecord {
+        pub source: TrackSource,
+        /// Seen from the participant.
+        pub direction: Direction,
+        pub loss: Option<f32>,
+        pub jitter_ms: Option<f32>,
+        pub bitrate_bps: Option<f32>,
+        pub frames_per_second: Option<f32>,
+        pub freezes: u32,
+    }
+    #[derive(Debug)]
+    pub struct FaultRecord { pub source: TrackSource, pub fault: MediaFault, pub times: u32 }
+
     /// The patient as the desk's card shows them.
     pub struct PatientCard {
         pub id: PersonId,
@@ -322,6 +407,28 @@ bodies! {
         pub last_contact_at: Option<TimestampMs>,
         pub consultations: u32,
     }
+
+    /// A way into a media room for a device or a program that speaks WHIP or WHEP.
+    pub struct StreamLink {
+        pub id: StreamLinkId,
+        /// Absent for a test stream.
+        pub call: Option<CallId>,
+        pub direction: StreamDirection,
+        /// Where the offer is posted to.
+        pub url: String,
+        pub created_at: TimestampMs,
+        pub expires_at: TimestampMs,
+        /// A session uses it now.
+        pub in_use: bool,
+    }
+    pub struct StreamLinkCreate { pub direction: StreamDirection }
+    pub struct IssuedStreamLink {
+        pub link: StreamLink,
+        /// The bearer token that goes with the link. Shown this once.
+        pub token: String,
+    }
+    /// The two ends of a stream that belongs to no call.
+    pub struct TestStream { pub publish: IssuedStreamLink, pub play: IssuedStreamLink }
 
     pub struct Operator {
         pub id: PersonId,

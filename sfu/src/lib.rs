@@ -2,16 +2,21 @@
 //! the requests and events of the bus.
 //!
 //! What is decided is decided in `housecall-sfu-core`. Here:
-//! - `worker`: a thread that owns one UDP socket and one core, and shares nothing;
+//! - `worker`: a thread that owns its sockets and one core, and shares nothing;
+//! - `addresses`: where the workers listen and how clients reach them;
+//! - `socket`: UDP; `tcp`: connections of clients that have no UDP;
 //! - `placement`: which worker a room lives on;
 //! - `service`: the bus subjects, between asynchronous requests and the threads;
 //! - `metrics`.
 
+mod addresses;
 mod config;
 mod metrics;
 mod placement;
 mod service;
 mod socket;
+mod tcp;
+mod watch;
 mod worker;
 
 pub use config::{Config, SAMPLE};

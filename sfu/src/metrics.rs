@@ -14,13 +14,54 @@ pub(crate) struct Metrics {
     gated: IntCounter,
     unusable: IntCounter,
     stray: IntCounter,
+    refused_packets: IntCounter,
+    excess: IntCounter,
     lost: IntCounter,
     keyframe_requests: IntCounter,
     failed_sessions: IntCounter,
+    panicked_sessions: IntCounter,
     pub(crate) worker_restarts: IntCounter,
     pub(crate) unsent_datagrams: IntCounter,
     pub(crate) lost_events: IntCounter,
     pub(crate) join_ms: Histogram,
+    pub(crate) tcp: TcpMetrics,
+}
+
+/// What becomes of TCP connections.
+#[derive(Clone)]
+pub(crate) struct TcpMetrics {
+    pub(crate) connections: IntGauge,
+    pub(crate) refused: IntCounter,
+    pub(crate) closed: IntCounterVec,
+    pub(crate) dropped_packets: IntCounter,
+}
+
+impl TcpMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            connections: IntGauge::new("housecall_sfu_tcp_connections", "TCP connections")?,
+            refused: IntCounter::new(
+                "housecall_sfu_tcp_refused_total",
+                "TCP connections beyond the bounds",
+            )?,
+            closed: IntCounterVec::new(
+                Opts::new(
+                    "housecall_sfu_tcp_closed_total",
+                    "TCP connections closed by the relay, by reason",
+                ),
+                &["reason"],
+            )?,
+            dropped_packets: IntCounter::new(
+                "housecall_sfu_tcp_dropped_packets_total",
+                "Packets lost because their TCP reader was behind",
+            )?,
+        };
+        registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.closed.clone()))?;
+        registry.register(Box::new(metrics.dropped_packets.clone()))?;
+        Ok(metrics)
+    }
 }
 
 impl Metrics {
@@ -66,6 +107,8 @@ impl Metrics {
             gated: dropped.with_label_values(&["gated"]),
             unusable: dropped.with_label_values(&["unusable"]),
             stray: dropped.with_label_values(&["stray"]),
+            refused_packets: dropped.with_label_values(&["refused"]),
+            excess: dropped.with_label_values(&["excess"]),
             lost: counter(
                 "housecall_sfu_lost_packets_total",
                 "Packets lost on the way to and from the relay, as reports say",
@@ -77,6 +120,10 @@ impl Metrics {
             failed_sessions: counter(
                 "housecall_sfu_failed_sessions_total",
                 "Participants whose session ended with an error",
+            )?,
+            panicked_sessions: counter(
+                "housecall_sfu_panicked_sessions_total",
+                "Participants whose session ended by a bug in the relay",
             )?,
             worker_restarts: counter(
                 "housecall_sfu_worker_restarts_total",
@@ -91,6 +138,7 @@ impl Metrics {
                 "Quality reports dropped because their reader was behind",
             )?,
             join_ms,
+            tcp: TcpMetrics::register(registry)?,
         })
     }
 }
@@ -123,6 +171,9 @@ impl Share {
             (&metrics.gated, now.gated_packets - before.gated_packets),
             (&metrics.unusable, now.unusable_packets - before.unusable_packets),
             (&metrics.stray, now.stray_datagrams - before.stray_datagrams),
+            (&metrics.refused_packets, now.refused_packets - before.refused_packets),
+            (&metrics.excess, now.excess_packets - before.excess_packets),
+            (&metrics.panicked_sessions, now.panicked_sessions - before.panicked_sessions),
         ] {
             if grown > 0 {
                 counter.inc_by(grown);

@@ -35,6 +35,14 @@ impl Placement {
         self.rooms.get(&room).map(|room| room.worker)
     }
 
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = CallId> {
+        self.rooms.keys().copied()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
     /// The worker of a room that is about to be joined: its own, or the one with
     /// the fewest rooms. Every call is followed by one of [`Self::joined`].
     pub(crate) fn join(&mut self, room: CallId) -> usize {

@@ -9,18 +9,21 @@ use housecall_platform::bus::{Bus, BusError, Delivery, Subscription};
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{
-    Answer, Placement as Placed, Refusal, SfuEvent, SfuReply, SfuRequest, subject,
+    Answer, Placement as Placed, Refusal, SfuCheck, SfuEvent, SfuMissing, SfuReply, SfuRequest,
+    subject,
 };
 use housecall_protocol::ids::{CallId, NodeId};
+use housecall_sfu_core::congestion;
 use housecall_sfu_core::{CoreConfig, Limits, RequestError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::{self, Sockets};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::placement::Placement;
-use crate::socket;
+use crate::tcp;
 use crate::worker::{Answered, Command, Parts, Told, Worker};
 
 /// Events that may wait to be published, for all workers together.
@@ -32,15 +35,21 @@ const GROUP: &str = "sfu";
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
-        "the media port {address} (UDP) cannot be opened: {error}; choose other ports with sfu.port_base, or another address with sfu.bind"
+        "the media port {address} ({transport}) cannot be opened: {error}; choose other ports with sfu.port_base, or another address with sfu.bind"
     )]
-    Socket { address: SocketAddr, error: std::io::Error },
+    Socket { address: SocketAddr, transport: &'static str, error: std::io::Error },
     #[error("sfu.port_base leaves no port below 65536 for every worker")]
     Ports,
     #[error(
         "clients cannot reach the media at {address}; name the addresses they can reach in sfu.advertised"
     )]
     Unreachable { address: IpAddr },
+    #[error(
+        "sfu.advertised names {address}, but sfu.bind no address of its family for it to lead to"
+    )]
+    NoSocket { address: IpAddr },
+    #[error("sfu.bind names no address to listen on")]
+    NoAddress,
     #[error("a worker thread could not start: {0}")]
     Thread(std::io::Error),
     #[error(transparent)]
@@ -49,9 +58,10 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Opens the sockets, starts the workers, and serves `sfu.place` and the requests
-/// to this node until `context.shutdown`. Then all rooms are closed, which the
-/// clients and the rooms' owners are told.
+/// Opens the sockets, starts the workers, and serves `sfu.place` and the requests to
+/// this node until `context.shutdown`. Then no new room is taken; the owners of those
+/// here are told, and have a while to move or end them. What is left is closed, which
+/// clients and owners are told.
 ///
 /// # Errors
 /// When an address is wrong, a port is taken or the bus is closed.
@@ -61,43 +71,53 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let sockets = open_sockets(&config)?;
     let mut workers = Vec::new();
     let mut threads = Vec::new();
-    for (index, socket) in sockets.into_iter().enumerate() {
-        let address = socket.local_addr().map_err(StartError::Thread)?;
+    for (index, sockets) in sockets.into_iter().enumerate() {
+        let port = sockets.port;
         let parts = Parts {
             index,
-            socket,
-            core: core_config(&config, address.port())?,
+            core: core_config(&config, &sockets),
+            sockets,
+            tcp: tcp_limits(&config),
             events: events.clone(),
             metrics: metrics.clone(),
             queue: config.request_queue,
         };
         let (worker, thread) = Worker::spawn(parts).map_err(StartError::Thread)?;
-        tracing::info!(worker = index, %address, "media socket open");
+        tracing::info!(worker = index, port, "media sockets open");
         workers.push(worker);
         threads.push(thread);
     }
     drop(events);
 
     let node = NodeId(context.node);
+    let shutdown = context.shutdown;
     let relay = Arc::new(Relay {
         bus: context.bus.clone(),
         node,
         placement: Mutex::new(Placement::new(workers.len())),
         workers,
         metrics,
+        emptied: Notify::new(),
+        draining: shutdown.clone(),
     });
     let places = context.bus.subscribe_queue(subject::SFU_PLACE, GROUP).await?;
     let requests = context.bus.subscribe(&subject::sfu_request(node)).await?;
+    let checks = context.bus.subscribe(&subject::sfu_check(node)).await?;
     let tasks = TaskTracker::new();
-    let shutdown = context.shutdown;
+    // Requests are served until the rooms are gone, or their time is over.
+    let drained = CancellationToken::new();
     tasks.spawn(serve_places(Arc::clone(&relay), places, shutdown.clone()));
-    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), shutdown.clone()));
+    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), drained.clone()));
+    tasks.spawn(serve_checks(Arc::clone(&relay), checks, drained.clone()));
     tasks.spawn(publish_events(Arc::clone(&relay), told));
-    tasks.spawn(stop_workers(relay, threads, shutdown));
+    let patience = Duration::from_secs(config.drain_s);
+    tasks.spawn(drain(Arc::clone(&relay), shutdown.clone(), patience, drained.clone()));
+    tasks.spawn(stop_workers(relay, threads, drained));
     Ok(Running::without_routes(tasks))
 }
 
-fn open_sockets(config: &Config) -> Result<Vec<std::net::UdpSocket>, StartError> {
+fn open_sockets(config: &Config) -> Result<Vec<Sockets>, StartError> {
+    let plan = addresses::plan(config)?;
     let workers = match config.workers {
         0 => thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -111,38 +131,48 @@ fn open_sockets(config: &Config) -> Result<Vec<std::net::UdpSocket>, StartError>
                     .and_then(|index| base.checked_add(index))
                     .ok_or(StartError::Ports)?,
             };
-            let address = SocketAddr::new(config.bind, port);
-            socket::open(address).map_err(|error| StartError::Socket { address, error })
+            addresses::open(&plan, port, config.tcp)
         })
         .collect()
 }
 
-fn core_config(config: &Config, port: u16) -> Result<CoreConfig, StartError> {
-    let advertised = match config.advertised.as_slice() {
-        [] => std::slice::from_ref(&config.bind),
-        advertised => advertised,
-    };
-    for address in advertised {
-        let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-        if address.is_unspecified() || address.is_multicast() || broadcast {
-            return Err(StartError::Unreachable { address: *address });
-        }
+const fn tcp_limits(config: &Config) -> tcp::Limits {
+    tcp::Limits {
+        connections: config.max_tcp_connections,
+        connections_per_address: config.max_tcp_connections_per_address,
+        connection: tcp::ConnectionLimits {
+            unproven: Duration::from_secs(config.tcp_unproven_s),
+            stall: Duration::from_secs(config.tcp_stall_s),
+            queue_bytes: config.tcp_queue_bytes,
+        },
     }
-    let candidates = advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+}
+
+fn core_config(config: &Config, sockets: &Sockets) -> CoreConfig {
     let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
-    Ok(CoreConfig {
+    CoreConfig {
+        tcp_candidates: sockets.tcp_candidates(),
         limits: Limits {
             rooms: config.max_rooms,
             participants: config.max_participants,
             room_participants: config.max_room_participants,
             sdp_bytes: config.max_sdp_bytes,
             media_lines: config.max_media_lines,
+            ssrcs: config.max_ssrcs,
+            publish_bps: config.max_publish_kbps * 1_000,
+            publish_packets_per_second: config.max_publish_packets_per_s,
+            reports_per_second: config.max_reports_per_s,
+            nacks: config.max_nacks,
+            queue_packets: config.max_queue_packets,
+            queue_bytes: config.max_queue_bytes,
+            history_bytes: config.history_bytes,
         },
+        congestion: config.congestion_control.then(congestion::Config::default),
         patience: Duration::from_secs(config.patience_s),
         room_linger: Duration::from_secs(config.room_linger_s),
         quality_interval: Duration::from_secs(config.quality_interval_s.max(1)),
-        ..CoreConfig::new(candidates, seed)
-    })
+        ..CoreConfig::new(sockets.candidates(), seed)
+    }
 }
 
 /// What the tasks share.
@@ -152,6 +182,10 @@ struct Relay {
     workers: Vec<Worker>,
     placement: Mutex<Placement>,
     metrics: Metrics,
+    /// The last room has gone.
+    emptied: Notify,
+    /// Cancelled: no new room is taken.
+    draining: CancellationToken,
 }
 
 impl Relay {
@@ -165,7 +199,11 @@ impl Relay {
     fn dispatch(&self, request: SfuRequest) -> Dispatched {
         let room = room_of(&request);
         let joins = matches!(request, SfuRequest::Join { .. });
-        let worker = if joins {
+        let taken = || self.with_placement(|placement| placement.worker(room).is_some());
+        let worker = if joins && self.draining.is_cancelled() && !taken() {
+            let stopping = Refusal::new(ErrorCode::Unavailable, "the media relay is stopping");
+            return Dispatched::Refused(Err(stopping));
+        } else if joins {
             Some(self.with_placement(|placement| placement.join(room)))
         } else {
             self.with_placement(|placement| placement.worker(room))
@@ -217,6 +255,8 @@ const fn room_of(request: &SfuRequest) -> CallId {
         | SfuRequest::Offer { room, .. }
         | SfuRequest::SetForwarding { room, .. }
         | SfuRequest::SetMedia { room, .. }
+        | SfuRequest::SetAllowed { room, .. }
+        | SfuRequest::SetTiles { room, .. }
         | SfuRequest::Leave { room, .. }
         | SfuRequest::Close { room } => *room,
     }
@@ -230,7 +270,9 @@ fn unplaced(request: &SfuRequest) -> Answer<SfuReply> {
         SfuRequest::Join { .. }
         | SfuRequest::Offer { .. }
         | SfuRequest::SetForwarding { .. }
-        | SfuRequest::SetMedia { .. } => Err(refusal(&RequestError::UnknownRoom)),
+        | SfuRequest::SetMedia { .. }
+        | SfuRequest::SetAllowed { .. }
+        | SfuRequest::SetTiles { .. } => Err(refusal(&RequestError::UnknownRoom)),
     }
 }
 
@@ -241,6 +283,7 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::RoomFull => ErrorCode::Conflict,
         RequestError::TooLarge { .. } => ErrorCode::TooLarge,
         RequestError::BadOffer { .. } => ErrorCode::BadFrame,
+        RequestError::Internal => ErrorCode::Internal,
     };
     Refusal::new(code, error.to_string())
 }
@@ -299,7 +342,13 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
     while let Some(Told { stamp, room, event }) = told.recv().await {
         match &event {
             SfuEvent::RoomClosed => {
-                relay.with_placement(|placement| placement.closed(room, stamp));
+                let empty = relay.with_placement(|placement| {
+                    placement.closed(room, stamp);
+                    placement.is_empty()
+                });
+                if empty {
+                    relay.emptied.notify_one();
+                }
             }
             SfuEvent::Connected { dtls_ms, .. } => {
                 relay.metrics.join_ms.observe(f64::from(*dtls_ms));
@@ -309,20 +358,69 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
             | SfuEvent::Slots { .. }
             | SfuEvent::OfferNeeded { .. }
             | SfuEvent::Flowing { .. }
-            | SfuEvent::Quality { .. } => {}
+            | SfuEvent::Quality { .. }
+            | SfuEvent::LayersWanted { .. }
+            | SfuEvent::Speakers { .. }
+            | SfuEvent::StuckMedia { .. }
+            | SfuEvent::Moving => {}
         }
-        if let Err(error) = relay.bus.publish(&subject::sfu_event(room), &event).await {
+        if let Err(error) = relay.bus.publish(&subject::sfu_event(relay.node, room), &event).await {
             tracing::warn!(%room, %error, "event not published");
         }
     }
 }
 
-async fn stop_workers(
+/// Answers which of the rooms somebody asks for are not here.
+async fn serve_checks(relay: Arc<Relay>, mut checks: Subscription, drained: CancellationToken) {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = drained.cancelled() => return,
+            delivery = checks.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let answer: Answer<SfuMissing> = match delivery.parse::<SfuCheck>() {
+            Ok(SfuCheck { mut rooms }) => {
+                relay.with_placement(|placement| {
+                    rooms.retain(|room| placement.worker(*room).is_none());
+                });
+                Ok(SfuMissing { rooms })
+            }
+            Err(error) => Err(Refusal::new(ErrorCode::BadFrame, error.to_string())),
+        };
+        relay.answer(&delivery, &answer).await;
+    }
+}
+
+/// Waits for the process to be told to stop, then for the rooms to end or to move.
+async fn drain(
     relay: Arc<Relay>,
-    threads: Vec<JoinHandle<()>>,
     shutdown: CancellationToken,
+    patience: Duration,
+    drained: CancellationToken,
 ) {
     shutdown.cancelled().await;
+    let rooms: Vec<_> = relay.with_placement(|placement| placement.rooms().collect());
+    for room in &rooms {
+        let subject = subject::sfu_event(relay.node, *room);
+        if let Err(error) = relay.bus.publish(&subject, &SfuEvent::Moving).await {
+            tracing::warn!(%room, %error, "event not published");
+        }
+    }
+    let emptied = async {
+        while !relay.with_placement(|placement| placement.is_empty()) {
+            relay.emptied.notified().await;
+        }
+    };
+    if tokio::time::timeout(patience, emptied).await.is_err() {
+        let rooms = relay.with_placement(|placement| placement.rooms().count());
+        tracing::warn!(rooms, "rooms that neither ended nor moved are closed");
+    }
+    drained.cancel();
+}
+
+async fn stop_workers(relay: Arc<Relay>, threads: Vec<JoinHandle<()>>, drained: CancellationToken) {
+    drained.cancelled().await;
     for worker in &relay.workers {
         // A full queue is emptied in a moment; the thread never waits for us.
         while worker

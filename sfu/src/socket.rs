@@ -1,7 +1,7 @@
-//! A worker's UDP socket. Datagrams of one size to one destination leave together by
-//! generic segmentation offload: a system call and the kernel's way through its
-//! stack cost more than all else that is done for a packet. Where the kernel or the
-//! network card refuses, datagrams go one by one.
+//! A worker's UDP sockets. The core hands out datagrams of one size to one destination
+//! together, and together they leave by generic segmentation offload: a system call
+//! and the kernel's way through its stack cost more than all else that is done for a
+//! packet. Where the kernel or the network card refuses, datagrams go one by one.
 //!
 //! Datagrams come in one by one: publishers' packets are a small part of the
 //! traffic, and `recvmmsg` with its control messages was measured to cost more than
@@ -11,6 +11,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use housecall_sfu_core::{Flow, Transport};
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -23,8 +24,6 @@ pub(crate) const MAX_DATAGRAM_BYTES: usize = 2048;
 /// Datagrams taken before a turn ends, so that a flood cannot keep the worker from
 /// sending what it has.
 const RECEIVE_BATCH: usize = 128;
-/// Most bytes in one send: what an IPv6 datagram may hold, less its headers.
-const BURST_BYTES: usize = 65_000;
 
 /// Opens a non-blocking socket.
 ///
@@ -32,6 +31,10 @@ const BURST_BYTES: usize = 65_000;
 /// When the address is not ours or the port is taken.
 pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        // IPv4 has sockets of its own, where its addresses are not written as IPv6.
+        socket.set_only_v6(true)?;
+    }
     // Smaller buffers than wanted only mean less patience with bursts.
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
     let _ = socket.set_send_buffer_size(BUFFER_BYTES);
@@ -40,19 +43,11 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Datagrams that will leave by one system call.
-#[derive(Default)]
-pub(crate) struct Burst {
-    destination: Option<SocketAddr>,
-    /// Size of every datagram but the last, which may be smaller.
-    segment: usize,
-    contents: Vec<u8>,
-    segments: usize,
-}
-
-/// The socket with what the kernel offers for it.
+/// One socket with what the kernel offers for it.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
+    /// The candidates that lead here; at least one.
+    candidates: Vec<SocketAddr>,
     state: UdpSocketState,
     /// Datagrams one send may hold; 1 where the kernel does not segment.
     max_segments: usize,
@@ -61,7 +56,7 @@ pub(crate) struct MediaSocket {
 impl MediaSocket {
     /// # Errors
     /// When the system refuses the socket's options.
-    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+    pub(crate) fn new(socket: UdpSocket, candidates: Vec<SocketAddr>) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         if state.gro_segments() > 1 {
             // quinn-udp switches joining on; here every datagram is read by itself.
@@ -70,14 +65,19 @@ impl MediaSocket {
         // It also asks for times of arrival, which nobody here reads.
         setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
         let max_segments = state.max_gso_segments();
-        Ok(Self { socket, state, max_segments })
+        Ok(Self { socket, candidates, state, max_segments })
     }
 
-    /// Gives the datagrams that have come to `take`, with their sender.
-    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(SocketAddr, &[u8])) {
+    /// Gives the datagrams that have come to `take`. Which of several candidates a
+    /// client used for one socket cannot be seen, and makes no difference: the first
+    /// stands for all.
+    pub(crate) fn receive(&self, buffer: &mut [u8], mut take: impl FnMut(Flow, &[u8])) {
+        let (transport, local) = (Transport::Udp, self.candidates[0]);
         for _ in 0..RECEIVE_BATCH {
             match self.socket.recv_from(buffer) {
-                Ok((length, source)) => take(canonical(source), &buffer[..length]),
+                Ok((length, remote)) => {
+                    take(Flow { transport, local, remote }, &buffer[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Errors of earlier sends come up here; they concern nobody else.
                 Err(error) => tracing::debug!(%error, "receive"),
@@ -85,44 +85,30 @@ impl MediaSocket {
         }
     }
 
-    /// Puts a datagram into the burst, sending what was in it when the two cannot
-    /// leave together. Returns how many datagrams the system did not take.
-    pub(crate) fn send(
-        &mut self,
-        burst: &mut Burst,
-        destination: SocketAddr,
-        contents: &[u8],
-    ) -> u64 {
-        let unsent = if burst.takes(destination, contents.len(), self.max_segments) {
-            0
-        } else {
-            self.flush(burst)
-        };
-        burst.push(destination, contents);
-        unsent
+    /// Sends datagrams of `segment` bytes; the last may be smaller. Returns how many the
+    /// system did not take: a full send buffer drops as a full network would, and RTP
+    /// recovers.
+    pub(crate) fn send(&mut self, destination: SocketAddr, contents: &[u8], segment: usize) -> u64 {
+        let most = self.max_segments.saturating_mul(segment).max(1);
+        contents.chunks(most).map(|run| self.send_run(destination, run, segment)).sum()
     }
 
-    /// Sends the burst. Returns how many datagrams the system did not take: a full
-    /// send buffer drops as a full network would, and RTP recovers.
-    pub(crate) fn flush(&mut self, burst: &mut Burst) -> u64 {
-        let Some(destination) = burst.destination.take() else { return 0 };
-        let whole = self.transmit(destination, &burst.contents, burst.segment);
-        let unsent = match whole {
+    fn send_run(&mut self, destination: SocketAddr, contents: &[u8], segment: usize) -> u64 {
+        let datagrams = contents.len().div_ceil(segment.max(1)) as u64;
+        match self.transmit(destination, contents, segment) {
             Ok(()) => 0,
-            Err(_) if burst.segments > 1 && self.state.max_gso_segments() == 1 => {
+            Err(_) if datagrams > 1 && self.state.max_gso_segments() == 1 => {
                 tracing::info!("the system does not segment datagrams; sending one by one");
                 self.max_segments = 1;
-                let datagrams = burst.contents.chunks(burst.segment);
+                let datagrams = contents.chunks(segment);
                 datagrams.filter(|one| self.transmit(destination, one, one.len()).is_err()).count()
                     as u64
             }
             Err(error) => {
                 tracing::debug!(%error, "send");
-                burst.segments as u64
+                datagrams
             }
-        };
-        burst.contents.clear();
-        unsent
+        }
     }
 
     fn transmit(&self, destination: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
@@ -141,44 +127,30 @@ impl MediaSocket {
     }
 }
 
+/// All UDP sockets of a worker.
+pub(crate) struct UdpPort {
+    pub(crate) sockets: Vec<MediaSocket>,
+}
+
+impl UdpPort {
+    /// Sends by the flow's socket. See [`MediaSocket::send`].
+    pub(crate) fn send(&mut self, flow: &Flow, contents: &[u8], segment: usize) -> u64 {
+        let socket = match self.sockets.as_mut_slice() {
+            [only] => Some(only),
+            several => several.iter_mut().find(|socket| socket.candidates.contains(&flow.local)),
+        };
+        socket.map_or(1, |socket| socket.send(flow.remote, contents, segment))
+    }
+}
+
 impl AsFd for MediaSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Burst {
-    /// Whether a datagram may leave with those that are here: same destination, same
-    /// size, or smaller as the last one.
-    fn takes(&self, destination: SocketAddr, length: usize, max_segments: usize) -> bool {
-        let full_segments = self.contents.len() == self.segment * self.segments;
-        self.destination.is_none()
-            || (self.destination == Some(destination)
-                && full_segments
-                && (1..=self.segment).contains(&length)
-                && self.segments < max_segments
-                && self.contents.len() + length <= BURST_BYTES)
-    }
-
-    fn push(&mut self, destination: SocketAddr, contents: &[u8]) {
-        if self.destination.is_none() {
-            self.destination = Some(destination);
-            self.segment = contents.len();
-            self.segments = 0;
-        }
-        self.segments += 1;
-        self.contents.extend_from_slice(contents);
-    }
-}
-
-/// An IPv4 client on a dual-stack socket, as the candidates name it.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::time::Duration;
 
     use super::*;
@@ -190,26 +162,25 @@ mod tests {
         socket
     }
 
-    /// Sizes as they come from a call: runs, single ones, a smaller last one.
-    const SIZES: [usize; 12] = [1100, 1100, 1100, 80, 80, 1200, 1000, 1100, 1100, 1, 1, 1100];
+    fn media_socket() -> MediaSocket {
+        let socket = bound();
+        let candidates = vec![socket.local_addr().unwrap()];
+        MediaSocket::new(socket, candidates).expect("the kernel batches")
+    }
 
     fn arrive(max_segments: usize) {
-        let (one, two) = (bound(), bound());
-        let (to_one, to_two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
-        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
+        let receiver = bound();
+        let to = receiver.local_addr().unwrap();
+        let mut sender = media_socket();
         sender.max_segments = sender.max_segments.min(max_segments);
-        let mut burst = Burst::default();
-        let mut sent: HashMap<_, Vec<Vec<u8>>> = HashMap::new();
-        for (number, size) in SIZES.into_iter().cycle().take(60).enumerate() {
-            let to = if number % 20 < 12 { to_one } else { to_two };
-            let datagram = vec![number as u8; size];
-            assert_eq!(sender.send(&mut burst, to, &datagram), 0);
-            sent.entry(to).or_default().push(datagram);
-        }
-        assert_eq!(sender.flush(&mut burst), 0);
-        for receiver in [one, two] {
+        // A single one, full runs, and runs whose last datagram is smaller.
+        for (segment, length) in
+            [(80, 80), (1_100, 5_500), (1_200, 3_601), (300, 299), (500, 30_100)]
+        {
+            let contents: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            assert_eq!(sender.send(to, &contents, segment), 0);
             let mut buffer = [0; 2048];
-            for expected in &sent[&receiver.local_addr().unwrap()] {
+            for expected in contents.chunks(segment) {
                 let length = receiver.recv(&mut buffer).expect("every datagram arrives");
                 assert_eq!(&buffer[..length], expected);
             }
@@ -219,24 +190,25 @@ mod tests {
     #[test]
     fn datagrams_arrive_whole_and_in_order_with_and_without_segmentation() {
         arrive(usize::MAX);
+        arrive(7);
         arrive(1);
     }
 
     #[test]
     fn a_burst_is_received_one_by_one() {
-        let receiver = MediaSocket::new(bound()).expect("the kernel batches");
-        let to = receiver.socket.local_addr().unwrap();
-        let mut sender = MediaSocket::new(bound()).expect("the kernel batches");
-        let mut burst = Burst::default();
-        for number in 0..30_u8 {
-            sender.send(&mut burst, to, &[number; 500]);
-        }
-        sender.flush(&mut burst);
+        let receiver = media_socket();
+        let to = receiver.candidates[0];
+        let mut sender = media_socket();
+        let sent: Vec<u8> = (0..30_u8).flat_map(|number| [number; 500]).collect();
+        sender.send(to, &sent, 500);
 
         // Loopback delivers within the send.
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let mut taken = Vec::new();
-        receiver.receive(&mut buffer, |_, datagram| taken.push(datagram.to_vec()));
+        receiver.receive(&mut buffer, |flow, datagram| {
+            assert_eq!((flow.local, flow.remote), (to, sender.candidates[0]));
+            taken.push(datagram.to_vec());
+        });
         let expected: Vec<_> = (0..30_u8).map(|number| vec![number; 500]).collect();
         assert_eq!(taken, expected);
     }

@@ -1,7 +1,7 @@
-//! One thread, one socket, one core.
+//! One thread, its sockets, one core.
 //!
-//! The thread sleeps in `poll(2)` until a datagram comes, a command is sent or the
-//! core's next time has come. All that arrived is given to the core before its
+//! The thread sleeps until a datagram comes, a connection can be read, a command is
+//! sent or the core's next time has come. All that arrived is given to the core before its
 //! output is taken, so that packets to one destination leave in a run. A turn does
 //! not wait for more to come: measured, its sleep costs more than larger bursts save.
 //!
@@ -12,8 +12,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::UdpSocket;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -22,12 +20,15 @@ use std::time::Instant;
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
-use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
+use nix::sys::epoll::EpollTimeout;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::addresses::Sockets;
 use crate::metrics::{Metrics, Share};
-use crate::socket::{Burst, MAX_DATAGRAM_BYTES, MediaSocket};
+use crate::socket::{MAX_DATAGRAM_BYTES, MediaSocket, UdpPort};
+use crate::tcp::{self, TcpPort};
+use crate::watch::{Source, Watch};
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     },
     /// Close all rooms and end the thread.
     Stop,
+    /// A bug, for the test of what comes after one.
+    #[cfg(test)]
+    Panic,
 }
 
 /// A worker's answer, with its place in the order of all the worker says.
@@ -61,7 +65,8 @@ pub(crate) struct Worker {
 /// What a worker is made of.
 pub(crate) struct Parts {
     pub(crate) index: usize,
-    pub(crate) socket: UdpSocket,
+    pub(crate) sockets: Sockets,
+    pub(crate) tcp: tcp::Limits,
     pub(crate) core: CoreConfig,
     pub(crate) events: mpsc::Sender<Told>,
     pub(crate) metrics: Metrics,
@@ -72,15 +77,29 @@ impl Worker {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives no thread or no socket pair.
+    /// When the system gives no thread or no further descriptor.
     pub(crate) fn spawn(parts: Parts) -> io::Result<(Self, JoinHandle<()>)> {
         let (commands, inbox) = sync_channel(parts.queue.max(1));
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
+        let sockets = parts.sockets.udp.into_iter();
+        let udp = UdpPort {
+            sockets: sockets
+                .map(|(socket, candidates)| MediaSocket::new(socket, candidates))
+                .collect::<io::Result<_>>()?,
+        };
+        let tcp = TcpPort::new(parts.sockets.tcp, parts.tcp, parts.metrics.tcp.clone())?;
+        let watch = Watch::new()?;
+        watch.add(Source::Waker, &woken)?;
+        watch.add(Source::Tcp, &tcp)?;
+        for (index, socket) in udp.sockets.iter().enumerate() {
+            watch.add(Source::Udp(index), socket)?;
+        }
         let mut state = Thread {
-            socket: MediaSocket::new(parts.socket)?,
-            burst: Burst::default(),
+            udp,
+            tcp,
+            watch,
             woken,
             inbox,
             events: parts.events,
@@ -112,8 +131,9 @@ impl Worker {
 
 /// What the thread owns besides the core.
 struct Thread {
-    socket: MediaSocket,
-    burst: Burst,
+    udp: UdpPort,
+    tcp: TcpPort,
+    watch: Watch,
     woken: UnixStream,
     inbox: Receiver<Command>,
     events: mpsc::Sender<Told>,
@@ -124,7 +144,26 @@ struct Thread {
     stamp: u64,
 }
 
-enum Flow {
+/// How long events wait when their reader is behind, before the next try.
+const EVENT_RETRY_MS: u16 = 10;
+
+/// The core, as TCP sees it.
+struct Taker<'a> {
+    now: Instant,
+    core: &'a mut Core,
+}
+
+impl tcp::Receiver for Taker<'_> {
+    fn receive(&mut self, flow: Flow, packet: &[u8]) {
+        self.core.handle(self.now, Input::Datagram { flow, contents: packet });
+    }
+
+    fn knows(&self, flow: &Flow) -> bool {
+        self.core.knows(flow)
+    }
+}
+
+enum Next {
     Continue,
     Stop,
 }
@@ -141,6 +180,7 @@ impl Thread {
             if ended.is_ok() {
                 return;
             }
+            self.tcp.close_all();
             self.metrics.worker_restarts.inc();
             let rooms = core.room_ids();
             tracing::error!(worker = index, rooms = rooms.len(), "worker panicked; restarting it");
@@ -155,37 +195,49 @@ impl Thread {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
         let mut timeout = None;
         loop {
-            self.sleep(timeout);
+            let ready = self.sleep(timeout);
             // The one clock read of a turn: all that came is taken as come now.
             let now = clock();
-            let flow = self.obey(now, core);
-            self.socket.receive(&mut buffer, |source, contents| {
-                core.handle(now, Input::Datagram { source, contents });
-            });
+            let next = self.obey(now, core);
+            self.receive(now, core, ready, &mut buffer);
             core.handle(now, Input::Timeout);
-            timeout = self.drain(now, core);
+            timeout = earlier(self.drain(now, core), self.tcp.timeout());
             self.share.update(&self.metrics, core);
             self.flush_events();
-            if let Flow::Stop = flow {
+            if let Next::Stop = next {
                 return;
             }
         }
     }
 
-    fn sleep(&self, until: Option<Instant>) {
-        let timeout = if self.waiting.is_empty() { poll_timeout(until) } else { 10_u16.into() };
-        let mut fds = [
-            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.woken.as_fd(), PollFlags::POLLIN),
-        ];
-        if let Err(error) = poll(&mut fds, timeout)
-            && error != nix::errno::Errno::EINTR
-        {
-            tracing::error!(%error, "poll");
+    fn sleep(&self, until: Option<Instant>) -> impl Iterator<Item = Source> + use<> {
+        let waits = !self.waiting.is_empty();
+        self.watch.wait(if waits { EVENT_RETRY_MS.into() } else { sleep_timeout(until) })
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        ready: impl Iterator<Item = Source>,
+        buffer: &mut [u8],
+    ) {
+        let mut tcp_is_ready = self.tcp.timeout().is_some_and(|due| due <= now);
+        for source in ready {
+            match source {
+                Source::Waker => {}
+                Source::Tcp => tcp_is_ready = true,
+                Source::Udp(index) => self.udp.sockets[index].receive(buffer, |flow, contents| {
+                    core.handle(now, Input::Datagram { flow, contents });
+                }),
+            }
+        }
+        if tcp_is_ready {
+            self.tcp.turn(now, &mut Taker { now, core });
         }
     }
 
-    fn obey(&mut self, now: Instant, core: &mut Core) -> Flow {
+    fn obey(&mut self, now: Instant, core: &mut Core) -> Next {
         // Emptied before the queue is read, so that no command is left asleep.
         let mut bytes = [0; 64];
         while matches!((&self.woken).read(&mut bytes), Ok(length) if length == bytes.len()) {}
@@ -201,9 +253,11 @@ impl Thread {
                 }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
                     core.close_all(now);
-                    return Flow::Stop;
+                    return Next::Stop;
                 }
-                Err(TryRecvError::Empty) => return Flow::Continue,
+                #[cfg(test)]
+                Ok(Command::Panic) => panic!("as the test wants it"),
+                Err(TryRecvError::Empty) => return Next::Continue,
             }
         }
     }
@@ -211,14 +265,19 @@ impl Thread {
     fn drain(&mut self, now: Instant, core: &mut Core) -> Option<Instant> {
         loop {
             match core.poll(now) {
-                Output::Transmit { destination, contents } => {
-                    let unsent = self.socket.send(&mut self.burst, destination, &contents);
-                    self.count_unsent(unsent);
-                }
+                Output::Transmit { flow, contents, segment_bytes } => match flow.transport {
+                    Transport::Udp => {
+                        let unsent = self.udp.send(&flow, contents, segment_bytes);
+                        self.count_unsent(unsent);
+                    }
+                    Transport::Tcp => {
+                        let packets = contents.chunks(segment_bytes);
+                        packets.for_each(|packet| self.tcp.send(&flow, packet));
+                    }
+                },
                 Output::Event { room, event } => self.tell(room, event),
                 Output::Timeout(at) => {
-                    let unsent = self.socket.flush(&mut self.burst);
-                    self.count_unsent(unsent);
+                    self.tcp.flush(now);
                     return at;
                 }
             }
@@ -264,10 +323,87 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
 /// Milliseconds to sleep, rounded up: waking early would spin.
-fn poll_timeout(until: Option<Instant>) -> PollTimeout {
-    let Some(until) = until else { return PollTimeout::NONE };
+fn sleep_timeout(until: Option<Instant>) -> EpollTimeout {
+    let Some(until) = until else { return EpollTimeout::NONE };
     let left = until.saturating_duration_since(clock());
     let milliseconds = left.as_micros().div_ceil(1000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+    EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use housecall_protocol::ids::PersonId;
+    use housecall_protocol::media::ParticipantRole;
+    use str0m::Rtc;
+    use str0m::media::{Direction, MediaKind};
+
+    use super::*;
+    use crate::addresses;
+    use crate::config::Config;
+
+    fn offer() -> String {
+        let mut rtc = Rtc::new(clock());
+        let mut change = rtc.sdp_api();
+        change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        change.apply().expect("something to offer").0.to_sdp_string()
+    }
+
+    async fn join(worker: &Worker, room: CallId) -> Result<SfuReply, RequestError> {
+        let (participant, role) = (PersonId::generate(), ParticipantRole::Member);
+        let request = SfuRequest::Join { room, participant, sdp: offer(), role };
+        let (answer, answered) = oneshot::channel();
+        assert!(worker.send(Command::Request { request, answer }).is_ok());
+        answered.await.expect("the worker answers").result
+    }
+
+    #[tokio::test]
+    async fn a_bug_costs_the_rooms_and_not_the_worker() {
+        let config = Config::default();
+        let plan = addresses::plan(&config).expect("loopback");
+        let sockets = addresses::open(&plan, 0, true).expect("a free port");
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("a new registry");
+        let (events, mut told) = mpsc::channel(100);
+        let second = Duration::from_secs(1);
+        let parts = Parts {
+            index: 0,
+            core: CoreConfig::new(sockets.candidates(), 1),
+            sockets,
+            tcp: tcp::Limits {
+                connections: 1,
+                connections_per_address: 1,
+                connection: tcp::ConnectionLimits {
+                    unproven: second,
+                    stall: second,
+                    queue_bytes: 1,
+                },
+            },
+            events,
+            metrics: metrics.clone(),
+            queue: 10,
+        };
+        let (worker, thread) = Worker::spawn(parts).expect("a thread");
+        let room = CallId::generate();
+        assert!(matches!(join(&worker, room).await, Ok(SfuReply::Answer { .. })));
+
+        assert!(worker.send(Command::Panic).is_ok());
+        let closed = loop {
+            let told = told.recv().await.expect("the worker lives");
+            if told.event == SfuEvent::RoomClosed {
+                break told.room;
+            }
+        };
+        assert_eq!(closed, room);
+        assert_eq!(metrics.worker_restarts.get(), 1);
+        // On the same sockets, with a fresh core: the room may come again.
+        assert!(matches!(join(&worker, room).await, Ok(SfuReply::Answer { .. })));
+        assert!(worker.send(Command::Stop).is_ok());
+        tokio::task::spawn_blocking(|| thread.join()).await.expect("joined").expect("no panic");
+    }
 }

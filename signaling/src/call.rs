@@ -4,7 +4,10 @@
 mod actor;
 mod finish;
 mod machine;
-mod quality;
+mod mos;
+pub(crate) mod quality;
+mod relay;
+mod seek;
 mod start;
 pub(crate) mod sweep;
 
@@ -26,19 +29,26 @@ use tokio_util::task::TaskTracker;
 use crate::gateway::{Gateway, log_malformed};
 use crate::storage::{StorageError, calls};
 use actor::{Message, Responder};
-use machine::Timing;
+use machine::Rules;
 
 /// Owners remembered; more than calls are open at once, or the database is asked.
 const MAX_KNOWN_OWNERS: usize = 4096;
 
 /// The calls this process drives, and where the others are driven.
 pub(crate) struct Calls {
-    local: Mutex<HashMap<CallId, mpsc::Sender<Message>>>,
+    local: Mutex<HashMap<CallId, Driven>>,
     owners: Mutex<HashMap<CallId, NodeId>>,
     /// Tasks of calls, apart so that a drain can wait for them.
     tasks: TaskTracker,
     /// Ends every call of this process.
     stop: CancellationToken,
+}
+
+/// A call that this process drives.
+struct Driven {
+    inbox: mpsc::Sender<Message>,
+    /// Where its room is.
+    relay: NodeId,
 }
 
 impl Calls {
@@ -192,7 +202,8 @@ impl Calls {
             Responder::Bus(delivery).respond(&gateway.context.bus, answer).await;
             return;
         };
-        let message = Message::Request { request, responder: Responder::Bus(delivery) };
+        let message =
+            Message::Request { request: Box::new(request), responder: Responder::Bus(delivery) };
         // Full or just closed: the other gateway is told at once, not after a time-out.
         if let Err(error) = inbox.try_send(message)
             && let Message::Request { responder, .. } = error.into_inner()
@@ -211,10 +222,10 @@ impl Calls {
     }
 
     fn inbox(&self, call: CallId) -> Option<mpsc::Sender<Message>> {
-        self.local_calls().get(&call).cloned()
+        self.local_calls().get(&call).map(|driven| driven.inbox.clone())
     }
 
-    fn local_calls(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, mpsc::Sender<Message>>> {
+    fn local_calls(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Driven>> {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +237,8 @@ impl Calls {
 async fn ask_local(inbox: &mpsc::Sender<Message>, request: CallRequest) -> Answer<CallReply> {
     let (responder, answer) = oneshot::channel();
     let after = after_the_end(&request.command);
-    let message = Message::Request { request, responder: Responder::Local(responder) };
+    let message =
+        Message::Request { request: Box::new(request), responder: Responder::Local(responder) };
     match inbox.try_send(message) {
         Ok(()) => answer.await.unwrap_or(after),
         Err(mpsc::error::TrySendError::Closed(_)) => after,
@@ -240,11 +252,17 @@ fn after_the_end(command: &CallCommand) -> Answer<CallReply> {
         CallCommand::HangUp
         | CallCommand::Decline
         | CallCommand::Report(_)
+        | CallCommand::Tiles(_)
+        | CallCommand::Data { .. }
         | CallCommand::Disconnected => Ok(CallReply::Done),
         CallCommand::Prepare { .. }
         | CallCommand::Accept(_)
         | CallCommand::Offer { .. }
         | CallCommand::Media(_)
+        | CallCommand::Mute { .. }
+        | CallCommand::Invite { .. }
+        | CallCommand::Remove { .. }
+        | CallCommand::Listen { .. }
         | CallCommand::Connected { .. } => {
             Err(Refusal::new(ErrorCode::Conflict, "the call has ended"))
         }
@@ -264,12 +282,16 @@ fn refuse(error: &StorageError) -> Refusal {
     Refusal::new(ErrorCode::Unavailable, "the database is away; try again")
 }
 
-fn timing(gateway: &Gateway) -> Timing {
+fn rules(gateway: &Gateway) -> Rules {
     let config = gateway.config.call;
-    Timing {
+    Rules {
         ring: Duration::from_secs(config.ring_s),
         connecting: Duration::from_secs(config.connecting_s),
         away: Duration::from_secs(config.away_s),
         media_lost: Duration::from_secs(config.media_lost_s),
+        max_guests: config.max_guests,
+        listen_in: config.listen_in,
+        data_per_second: config.data_per_second,
+        data_burst: config.data_burst,
     }
 }

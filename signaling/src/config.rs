@@ -74,6 +74,8 @@ pub struct Config {
     pub drain_s: u64,
     /// Calls: section `[signaling.call]`.
     pub call: CallConfig,
+    /// Streams by WHIP and WHEP: section `[signaling.streams]`.
+    pub streams: StreamConfig,
     /// STUN and TURN servers with fixed credentials.
     pub ice_servers: Vec<IceServerConfig>,
     /// Addresses of a coturn server that shares `turn_secret` with us, as
@@ -104,6 +106,33 @@ pub struct CallConfig {
     pub owner_lost_s: u64,
     /// Open calls this process may drive.
     pub max_calls: usize,
+    /// People who may be invited into one call, beside its two sides. The relay must
+    /// take as many participants in a room.
+    pub max_guests: usize,
+    /// Supervisors may listen to running calls, unseen by the participants and in the
+    /// audit log. Off where the law or the clinic forbids it.
+    pub listen_in: bool,
+    /// Data messages (a raised hand, a pointer) one participant may send per second on
+    /// average...
+    pub data_per_second: u32,
+    /// ...and at once.
+    pub data_burst: u32,
+}
+
+/// Section `[signaling.streams]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamConfig {
+    /// Longest offer, bytes.
+    pub max_sdp_bytes: usize,
+    /// Longest fragment of candidates, bytes.
+    pub max_fragment_bytes: usize,
+    /// Requests of one address per minute on average...
+    pub requests_per_minute: u32,
+    /// ...and at once.
+    pub requests_burst: u32,
+    /// Requests under way at once. One more is answered 503.
+    pub max_requests: usize,
 }
 
 /// An `RTCIceServer` with fixed credentials.
@@ -149,10 +178,23 @@ impl Default for Config {
             ask_again_ms: 1000,
             drain_s: 5,
             call: CallConfig::default(),
+            streams: StreamConfig::default(),
             ice_servers: Vec::new(),
             turn_urls: Vec::new(),
             turn_secret: None,
             turn_ttl_s: 12 * 3600,
+        }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            max_sdp_bytes: 64 * 1024,
+            max_fragment_bytes: 16 * 1024,
+            requests_per_minute: 60,
+            requests_burst: 30,
+            max_requests: 64,
         }
     }
 }
@@ -167,6 +209,10 @@ impl Default for CallConfig {
             beat_s: 5,
             owner_lost_s: 20,
             max_calls: 2000,
+            max_guests: 8,
+            listen_in: true,
+            data_per_second: 10,
+            data_burst: 20,
         }
     }
 }
@@ -252,6 +298,27 @@ beat_s = 5
 owner_lost_s = 20
 # Open calls this process may drive.
 max_calls = 2000
+# People who may be invited into one call, beside its two sides. The relay must take
+# as many participants in a room.
+max_guests = 8
+# Supervisors may listen to running calls, unseen by the participants and in the audit
+# log. Turn it off where the law or the clinic forbids it.
+listen_in = true
+# Data messages (a raised hand, a pointer) one participant may send per second on
+# average, and at once.
+data_per_second = 10
+data_burst = 20
+
+[signaling.streams]
+# Devices and programs that publish by WHIP and play by WHEP. Longest offer and longest
+# fragment of candidates, bytes.
+max_sdp_bytes = 65536
+max_fragment_bytes = 16384
+# Requests of one address per minute on average, and at once.
+requests_per_minute = 60
+requests_burst = 30
+# Requests under way at once. One more is answered 503.
+max_requests = 64
 "#;
 
     /// The pauses between asking and asking again.

@@ -3,7 +3,8 @@
 //! Clients speak [`housecall_protocol::client`] over `/rt/v1`. The gateway keeps
 //! no product state of its own: chat is asked of the chat router, media of the
 //! relays, people of presence, all over the bus. Calls alone are driven here,
-//! each by the gateway that received its start.
+//! each by the gateway that received its start. Devices and programs that are no apps of
+//! ours stream into rooms and out of them over plain HTTP (`streams`).
 
 mod call;
 mod config;
@@ -13,6 +14,7 @@ mod ice;
 mod lane;
 mod metrics;
 mod storage;
+mod streams;
 mod websocket;
 
 use std::sync::{Arc, OnceLock};
@@ -26,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use call::Calls;
-pub use config::{CallConfig, Config, IceServerConfig};
+pub use config::{CallConfig, Config, IceServerConfig, StreamConfig};
 use gateway::admission::Admission;
 use gateway::alarm::Alarm;
 use gateway::dispatch::Subscriptions;
@@ -45,7 +47,7 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Starts the gateway. The router carries `/rt/v1`; serve it with connect info, or
+/// Starts the gateway. The router carries `/rt/v1`, `/whip/v1` and `/whep/v1`; serve it with connect info, or
 /// the bound per address has nothing to count by.
 ///
 /// # Errors
@@ -83,7 +85,8 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     tasks.spawn(ring(Arc::clone(&gateway), stop.clone()));
     tasks.spawn(drain::run(Arc::clone(&gateway), stop));
     tasks.close();
-    Ok(Running { router: upgrade::router(gateway), tasks })
+    let router = upgrade::router(Arc::clone(&gateway)).merge(streams::router(gateway));
+    Ok(Running { router, tasks })
 }
 
 async fn ring(gateway: Arc<Gateway>, stop: CancellationToken) {

@@ -1,12 +1,17 @@
 //! What the gateway counts. Labels are words of the protocol, never ids.
 
+use axum::http::StatusCode;
 use housecall_platform::service::Context;
-use housecall_protocol::domain::{EndReason, PersonKind};
+use housecall_protocol::domain::{EndReason, PersonKind, TrackSource};
+use housecall_protocol::media::{MediaFault, StreamDirection};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
 
-/// Handles to the counters.
+use crate::call::quality::Sample;
+
+/// Handles to the counters; clones share them.
+#[derive(Clone)]
 pub(crate) struct Metrics {
     pub(crate) connections: IntGaugeVec,
     pub(crate) refused: IntCounterVec,
@@ -23,6 +28,11 @@ pub(crate) struct Metrics {
     pub(crate) call_join: Histogram,
     pub(crate) call_talk: Histogram,
     pub(crate) first_frame: Histogram,
+    mos: Histogram,
+    loss: Histogram,
+    rtt: Histogram,
+    stuck: IntCounterVec,
+    streams: IntCounterVec,
 }
 
 impl Metrics {
@@ -94,7 +104,49 @@ impl Metrics {
                 "From accept to the first decoded frame, as clients report it",
                 &[0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0, 10.0]
             )),
+            mos: add!(histogram(
+                "housecall_call_mos",
+                "Mean opinion score of what participants hear (ITU-T G.107), one value per report",
+                &[1.5, 2.0, 2.58, 3.1, 3.6, 4.0, 4.2, 4.3, 4.4]
+            )),
+            loss: add!(histogram(
+                "housecall_call_loss_ratio",
+                "Share of packets lost on a participant's worse way, one value per report",
+                &[0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5]
+            )),
+            rtt: add!(histogram(
+                "housecall_call_rtt_seconds",
+                "Round trip between a participant and the relay, one value per report",
+                &[0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0]
+            )),
+            streams: add!(IntCounterVec::new(
+                Opts::new("housecall_gateway_stream_requests_total", "WHIP and WHEP requests"),
+                &["direction", "status"]
+            )),
+            stuck: add!(IntCounterVec::new(
+                Opts::new(
+                    "housecall_call_stuck_total",
+                    "Tracks that should have flowed and did not"
+                ),
+                &["source", "fault"]
+            )),
         })
+    }
+
+    pub(crate) fn judged(&self, sample: Sample) {
+        self.mos.observe(f64::from(sample.mos));
+        self.loss.observe(f64::from(sample.loss));
+        if let Some(rtt_ms) = sample.rtt_ms {
+            self.rtt.observe(f64::from(rtt_ms) / 1000.0);
+        }
+    }
+
+    pub(crate) fn stuck(&self, source: TrackSource, fault: MediaFault) {
+        self.stuck.with_label_values(&[source.as_str(), fault.as_str()]).inc();
+    }
+
+    pub(crate) fn stream_request(&self, direction: StreamDirection, status: StatusCode) {
+        self.streams.with_label_values(&[direction.as_str(), status.as_str()]).inc();
     }
 
     pub(crate) fn ended(&self, reason: EndReason) {

@@ -1,7 +1,9 @@
-//! SQL of the gateway: reads for the hello, and the rows of calls.
+//! SQL of the gateway: reads for the hello, and the rows of calls and streams.
 
 pub(crate) mod calls;
+pub(crate) mod guests;
 pub(crate) mod people;
+pub(crate) mod streams;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]

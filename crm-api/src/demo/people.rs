@@ -15,7 +15,7 @@ pub(super) const PETROV: usize = 0;
 pub(super) const SOKOLOVA: usize = 1;
 pub(super) const BELOVA: usize = 2;
 
-pub(super) const OPERATORS: [Operator; 4] = [
+pub(super) const OPERATORS: [Operator; 5] = [
     Operator {
         email: "petrov@demo.housecall",
         name: "Илья Петров",
@@ -33,6 +33,12 @@ pub(super) const OPERATORS: [Operator; 4] = [
         name: "Ольга Белова",
         role: Role::Doctor,
         specialty: Some("pediatrics"),
+    },
+    Operator {
+        email: "supervisor@demo.housecall",
+        name: "Виктор Лебедев",
+        role: Role::Supervisor,
+        specialty: None,
     },
     Operator {
         email: "admin@demo.housecall",

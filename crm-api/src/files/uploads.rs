@@ -56,9 +56,9 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    super::authorise_upload(&app, caller, conversation).await?;
     headers::check_version(&headers)?;
     let announced = Announced::read(&headers, app.context.settings.max_file_bytes)?;
-    super::authorise_upload(&app, caller, conversation).await?;
     app.limits.uploads_by_person.check(&caller.person)?;
     super::check_usage(&app, caller, announced.length_bytes).await?;
     let mut upload = UploadRow {
@@ -124,8 +124,8 @@ pub(crate) async fn append(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    headers::check_version(&headers)?;
     let mut upload = find(&app, caller, id).await?;
+    headers::check_version(&headers)?;
     // The right to write may have ended since the upload began.
     super::authorise_upload(&app, caller, upload.conversation).await?;
     receive::append(&app, &mut upload, &headers, body).await?;

@@ -57,6 +57,10 @@ pub(crate) struct AdminCaller {
 }
 
 impl Caller {
+    pub(crate) const fn is_admin(&self) -> bool {
+        matches!(self.account, Account::Operator(Role::Admin))
+    }
+
     pub(crate) const fn kind(&self) -> PersonKind {
         match self.account {
             Account::Patient => PersonKind::Patient,

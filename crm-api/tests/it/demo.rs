@@ -14,7 +14,7 @@ async fn the_demo_is_filled_in_once_and_can_be_used() {
     );
     let sign_ins = first.expect("filled in");
     assert_eq!(sign_ins, second.expect("there already"));
-    assert_eq!(house.count("SELECT count(*) FROM crm.operators").await, 4);
+    assert_eq!(house.count("SELECT count(*) FROM crm.operators").await, 5);
     assert_eq!(house.count("SELECT count(*) FROM crm.patients").await, 4);
 
     for operator in &sign_ins.operators {

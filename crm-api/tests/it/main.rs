@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod callbacks;
+mod calls;
 mod claim;
 mod consultations;
 mod demo;
@@ -18,5 +19,6 @@ mod scanner;
 mod search;
 mod sign_in;
 mod sms;
+mod streams;
 mod tokens;
 mod uploads;

@@ -1,7 +1,8 @@
 //! What clients send.
 
 use housecall_protocol::client::*;
-use housecall_protocol::domain::{CallMedia, CallSubject, MediaState, PresenceStatus};
+use housecall_protocol::domain::{CallMedia, CallSubject, MediaState, PresenceStatus, TrackSource};
+use housecall_protocol::media::*;
 use serde_json::json;
 
 use crate::{by_type, id};
@@ -70,7 +71,48 @@ fn examples() -> Vec<ClientFrame> {
             rtt_ms: Some(32.0),
             jitter_ms: None,
             freezes: Some(0),
+            concealed_percent: Some(0.25),
+            jitter_buffer_ms: Some(60.0),
+            estimate_bps: Some(1_200_000),
+            path: Some(MediaPath::TurnTls),
+            tracks: vec![TrackQuality {
+                source: TrackSource::Camera,
+                direction: Direction::Down,
+                person: Some(id(5)),
+                loss: 0.0625,
+                jitter_ms: Some(4.0),
+                bitrate_bps: 900_000,
+                frames_per_second: Some(30.0),
+                freezes: Some(0),
+            }],
+            faults: vec![TrackFault {
+                person: id(5),
+                source: TrackSource::Microphone,
+                fault: MediaFault::NotDecoded,
+            }],
         }),
+        ClientFrame::CallTiles(CallTiles {
+            call,
+            tiles: vec![Tile { mid: "1".to_owned(), width: 640, height: 360 }],
+        }),
+        ClientFrame::CallData(CallData {
+            call,
+            topic: "hand".to_owned(),
+            payload: json!({"raised": true}),
+            to: Some(id(5)),
+        }),
+        ClientFrame::CallMute(CallMute {
+            call,
+            person: id(5),
+            allowed: MediaState { microphone: false, ..ON },
+        }),
+        ClientFrame::CallInvite(CallInvite {
+            call,
+            person: id(5),
+            role: ParticipantRole::Listener,
+        }),
+        ClientFrame::CallRemove(CallRemove { call, person: id(5) }),
+        ClientFrame::CallListen(CallOffer { call, sdp: "v=0".to_owned() }),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use housecall_protocol::client::*;
 use housecall_protocol::domain::*;
+use housecall_protocol::media::*;
 
 use crate::{by_type, id};
 
@@ -25,6 +26,8 @@ fn party(n: u128, kind: PersonKind) -> CallParty {
         specialty: (kind == PersonKind::Operator).then(therapy),
         media: MediaState { microphone: true, camera: false, screen: false },
         reconnecting: false,
+        role: ParticipantRole::Member,
+        allowed: MediaState::ALL,
     }
 }
 
@@ -37,6 +40,11 @@ fn call(state: CallState) -> CallView {
         state,
         caller: party(5, PersonKind::Operator),
         callee: party(7, PersonKind::Patient),
+        guests: vec![CallGuest {
+            party: party(9, PersonKind::Operator),
+            invited_by: id(5),
+            ringing: true,
+        }],
         created_at: AT,
         accepted_at: (state == CallState::Ended).then_some(AT),
         ended: (state == CallState::Ended).then_some(EndReason::HungUp),
@@ -152,8 +160,12 @@ fn chat() -> Vec<ServerFrame> {
 }
 
 fn calls() -> Vec<ServerFrame> {
-    let slot =
-        MediaSlot { mid: "1".to_owned(), person: Some(id(5)), source: Some(TrackSource::Screen) };
+    let slot = MediaSlot {
+        mid: "1".to_owned(),
+        person: Some(id(5)),
+        source: Some(TrackSource::Screen),
+        pause: Some(SlotPause::Bandwidth),
+    };
     let sdp = || "v=0".to_owned();
     vec![
         ServerFrame::CallStarted(CallStarted { call: call(CallState::Ringing), sdp: sdp() }),
@@ -161,11 +173,42 @@ fn calls() -> Vec<ServerFrame> {
         ServerFrame::CallIncoming(CallUpdate { call: call(CallState::Ringing) }),
         ServerFrame::CallUpdated(CallUpdate { call: call(CallState::Ended) }),
         ServerFrame::CallSlots(CallSlots { call: id(2), slots: vec![slot] }),
-        ServerFrame::CallOfferNeeded(CallOfferNeeded { call: id(2), video_slots: 2 }),
+        ServerFrame::CallOfferNeeded(CallOfferNeeded {
+            call: id(2),
+            audio_slots: 2,
+            video_slots: 2,
+        }),
         ServerFrame::CallQuality(CallQuality {
             call: id(2),
             person: id(5),
             level: QualityLevel::Good,
+            mos: Some(3.5),
+            loss: Some(0.125),
+            rtt_ms: Some(80.0),
+        }),
+        ServerFrame::CallLayers(CallLayers {
+            call: id(2),
+            source: TrackSource::Camera,
+            rids: vec!["q".to_owned()],
+        }),
+        ServerFrame::CallMoved(CallMoved { call: id(2) }),
+        ServerFrame::CallSpeakers(CallSpeakers {
+            call: id(2),
+            speakers: vec![Speaker { person: id(5), level: 96 }],
+        }),
+        ServerFrame::CallData(CallDataView {
+            call: id(2),
+            from: id(5),
+            topic: "hand".to_owned(),
+            payload: serde_json::json!({"raised": true}),
+        }),
+        ServerFrame::CallTrouble(CallTrouble {
+            call: id(2),
+            person: id(5),
+            source: TrackSource::Microphone,
+            receiver: None,
+            fault: MediaFault::NotArriving,
+            over: false,
         }),
     ]
 }
@@ -219,7 +262,12 @@ const fn has_example(frame: &ServerFrame) {
         | ServerFrame::CallUpdated(_)
         | ServerFrame::CallSlots(_)
         | ServerFrame::CallOfferNeeded(_)
-        | ServerFrame::CallQuality(_) => {}
+        | ServerFrame::CallQuality(_)
+        | ServerFrame::CallLayers(_)
+        | ServerFrame::CallMoved(_)
+        | ServerFrame::CallSpeakers(_)
+        | ServerFrame::CallData(_)
+        | ServerFrame::CallTrouble(_) => {}
     }
 }
 
@@ -227,7 +275,7 @@ const fn has_example(frame: &ServerFrame) {
 fn every_frame_is_written_as_it_was() {
     examples().iter().for_each(has_example);
     let map = by_type(&examples());
-    assert_eq!(map.len(), 23, "one example for each frame");
+    assert_eq!(map.len(), 28, "one example for each frame");
     insta::assert_json_snapshot!(map);
 }
 

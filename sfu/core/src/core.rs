@@ -1,17 +1,25 @@
 //! The state machine itself: what goes in, what comes out, and who is polled when.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
-use housecall_protocol::ids::CallId;
+use housecall_protocol::ids::{CallId, PersonId};
 use str0m::config::DtlsCert;
-use str0m::media::MediaKind;
+use str0m::crypto::CryptoProvider;
+use str0m::net::Protocol;
 use str0m::{Event, RtcError};
 
+use crate::allocate::Candidate;
 use crate::config::CoreConfig;
+use crate::demux::MAX_PACKET_BYTES;
+use crate::flow::{Flow, Transport};
+use crate::keys;
+use crate::layers::Demand;
+use crate::outbound::{Burst, Flushed};
 use crate::participant::{LinkChange, Participant};
 use crate::random::Random;
 use crate::room::Room;
@@ -19,30 +27,48 @@ use crate::routes::Routes;
 use crate::slab::{Key, Slab};
 use crate::timers::Timers;
 
-/// str0m may name a time that has come already; the next poll of one instance is
-/// at least this far away, so that a drain always ends.
+/// What is due may name a time that has come already; the next turn of one
+/// participant is at least this far away, so that a drain always ends.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// What the shell gives to a core.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A datagram that arrived on the worker's socket.
-    Datagram { source: SocketAddr, contents: &'a [u8] },
+    /// A datagram that arrived on one of the worker's sockets, or a packet of one of
+    /// its connections.
+    Datagram { flow: Flow, contents: &'a [u8] },
     /// Time has come; the next [`Core::poll`] does what is due.
     Timeout,
 }
 
 /// What a core wants from the shell.
 #[derive(Debug)]
-pub enum Output {
-    /// Send this datagram from the worker's socket. Datagrams to one destination
-    /// come in runs.
-    Transmit { destination: SocketAddr, contents: Vec<u8> },
+pub enum Output<'a> {
+    /// Send these datagrams from the flow's local address: each of `segment_bytes`,
+    /// the last may be smaller, ready for one send with segmentation offload.
+    Transmit { flow: Flow, contents: &'a [u8], segment_bytes: usize },
     /// Tell the owner of the room.
     Event { room: CallId, event: SfuEvent },
     /// Nothing more now. Come back at this time, or earlier with input;
     /// `None`: only with input.
     Timeout(Option<Instant>),
+}
+
+/// What waits to be put out.
+pub(crate) enum Pending {
+    Datagram { flow: Flow, contents: Vec<u8> },
+    Event { room: CallId, event: SfuEvent },
+}
+
+/// What is put out next.
+enum Step {
+    /// What the burst holds.
+    Burst(Flow),
+    Event {
+        room: CallId,
+        event: SfuEvent,
+    },
+    Idle,
 }
 
 /// Why a request was refused.
@@ -60,6 +86,8 @@ pub enum RequestError {
     TooLarge { what: &'static str, limit: usize },
     #[error("the offer was not understood: {reason}")]
     BadOffer { reason: String },
+    #[error("a bug in the relay")]
+    Internal,
 }
 
 /// Totals since the start.
@@ -75,6 +103,13 @@ pub struct Counters {
     /// Media packets a subscriber could not use: before its first keyframe, of a
     /// codec it did not negotiate, or older than its stream.
     pub unusable_packets: u64,
+    /// Packets sent again because a subscriber missed them.
+    pub repeated_packets: u64,
+    /// Media and RTCP packets that were not authentic, came twice, or are of no stream
+    /// that was negotiated.
+    pub refused_packets: u64,
+    /// Media and RTCP packets of participants who sent more than they may.
+    pub excess_packets: u64,
     /// Datagrams that belong to nobody.
     pub stray_datagrams: u64,
     /// Packets that were lost on the way to or from the relay, as reports say.
@@ -83,6 +118,8 @@ pub struct Counters {
     pub keyframe_requests: u64,
     /// Participants whose session failed with an error or a panic.
     pub failed_sessions: u64,
+    /// Those of them that a panic ended: bugs.
+    pub panicked_sessions: u64,
 }
 
 /// One worker's rooms and participants. See the crate's documentation.
@@ -91,6 +128,8 @@ pub struct Core {
     /// One certificate for all sessions of this core: making one costs more than
     /// the rest of a join, and the fingerprint in the answer binds it anyway.
     pub(crate) certificate: DtlsCert,
+    /// Hands the keys of handshakes to us.
+    pub(crate) crypto: Arc<CryptoProvider>,
     pub(crate) random: Random,
     pub(crate) rooms: HashMap<CallId, Room>,
     pub(crate) participants: Slab<Participant>,
@@ -100,10 +139,21 @@ pub struct Core {
     pub(crate) timers: Timers,
     /// Participants changed since they were last drained.
     pub(crate) touched: VecDeque<Key>,
-    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) outbox: VecDeque<Pending>,
+    /// Whose queue is being sent.
+    flushing: Option<Key>,
+    pub(crate) burst: Burst,
+    /// Received packets are opened in it.
+    pub(crate) scratch: Vec<u8>,
     pub(crate) counters: Counters,
     /// When the next empty room is forgotten.
     pub(crate) next_expiry: Option<Instant>,
+    /// Rooms in which somebody spoke, by when to look at them again; each one once.
+    pub(crate) lively: BinaryHeap<Reverse<(Instant, CallId)>>,
+    /// Slots of the subscriber that is allocated to, and what they want. Kept so that no
+    /// memory is taken each time.
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) demands: Vec<Demand>,
 }
 
 impl Core {
@@ -114,7 +164,8 @@ impl Core {
     /// certificate: both are mistakes of the build, not of a peer.
     pub fn new(config: CoreConfig) -> Self {
         assert!(!config.candidates.is_empty(), "a relay without an address serves nobody");
-        let certificate = str0m::crypto::from_feature_flags()
+        let crypto = keys::capturing_provider();
+        let certificate = crypto
             .dtls_provider
             .generate_certificate()
             .expect("the default crypto provider makes certificates");
@@ -122,6 +173,7 @@ impl Core {
             random: Random::new(config.seed),
             config,
             certificate,
+            crypto,
             rooms: HashMap::new(),
             participants: Slab::new(),
             tracks: 0,
@@ -129,8 +181,14 @@ impl Core {
             timers: Timers::default(),
             touched: VecDeque::new(),
             outbox: VecDeque::new(),
+            flushing: None,
+            burst: Burst::new(),
+            scratch: vec![0; MAX_PACKET_BYTES],
             counters: Counters::default(),
             next_expiry: None,
+            lively: BinaryHeap::new(),
+            candidates: Vec::new(),
+            demands: Vec::new(),
         }
     }
 
@@ -138,7 +196,7 @@ impl Core {
     /// inputs may come first, and their packets then leave in bursts.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Datagram { source, contents } => self.receive(now, source, contents),
+            Input::Datagram { flow, contents } => self.receive(now, flow, contents),
             Input::Timeout => {}
         }
     }
@@ -146,14 +204,21 @@ impl Core {
     /// Answers a request. Follow with [`Self::poll`].
     ///
     /// # Errors
-    /// When the request cannot be met; nothing has changed then.
+    /// When the request cannot be met; nothing has changed then, except that after
+    /// [`RequestError::Internal`] the participant it named is gone.
     pub fn request(
         &mut self,
         now: Instant,
         request: &SfuRequest,
     ) -> Result<SfuReply, RequestError> {
+        self.guard_request(now, request, |core| core.obey(now, request))
+    }
+
+    fn obey(&mut self, now: Instant, request: &SfuRequest) -> Result<SfuReply, RequestError> {
         match request {
-            SfuRequest::Join { room, participant, sdp } => self.join(now, *room, *participant, sdp),
+            SfuRequest::Join { room, participant, sdp, role } => {
+                self.join(now, *room, *participant, sdp, *role)
+            }
             SfuRequest::Offer { room, participant, sdp } => {
                 self.offer(now, *room, *participant, sdp)
             }
@@ -162,6 +227,12 @@ impl Core {
             }
             SfuRequest::SetMedia { room, participant, media } => {
                 self.set_media(now, *room, *participant, *media)
+            }
+            SfuRequest::SetAllowed { room, participant, allowed } => {
+                self.set_allowed(now, *room, *participant, *allowed)
+            }
+            SfuRequest::SetTiles { room, participant, tiles } => {
+                self.set_tiles(now, *room, *participant, tiles)
             }
             SfuRequest::Leave { room, participant } => {
                 self.leave(now, *room, *participant);
@@ -175,22 +246,51 @@ impl Core {
     }
 
     /// The next thing to do. Call until it returns [`Output::Timeout`].
-    pub fn poll(&mut self, now: Instant) -> Output {
-        if let Some(output) = self.outbox.pop_front() {
-            return output;
-        }
-        self.forget_rooms(now);
-        while let Some(key) = self.timers.pop_due(now) {
-            self.touch(key);
-        }
-        // One participant at a time, so that their packets are sent while they are warm.
-        while let Some(key) = self.touched.pop_front() {
-            self.advance(now, key);
-            if let Some(output) = self.outbox.pop_front() {
-                return output;
+    pub fn poll(&mut self, now: Instant) -> Output<'_> {
+        match self.step(now) {
+            Step::Burst(flow) => Output::Transmit {
+                flow,
+                contents: self.burst.bytes(),
+                segment_bytes: self.burst.segment(),
+            },
+            Step::Event { room, event } => Output::Event { room, event },
+            Step::Idle => {
+                let lively = self.lively.peek().map(|Reverse((at, _))| *at);
+                let times = [self.timers.next(), self.next_expiry, lively];
+                Output::Timeout(times.into_iter().flatten().min())
             }
         }
-        Output::Timeout([self.timers.next(), self.next_expiry].into_iter().flatten().min())
+    }
+
+    fn step(&mut self, now: Instant) -> Step {
+        loop {
+            match self.outbox.pop_front() {
+                Some(Pending::Event { room, event }) => return Step::Event { room, event },
+                Some(Pending::Datagram { flow, contents }) => {
+                    self.burst.clear();
+                    self.burst.push(&contents);
+                    return Step::Burst(flow);
+                }
+                None => {}
+            }
+            // One participant at a time, so that their packets are sent while they are warm.
+            if let Some(key) = self.flushing {
+                match self.guard(now, key, |core| core.flush(now, key)).flatten() {
+                    Some(flow) => return Step::Burst(flow),
+                    None => self.flushing = None,
+                }
+                continue;
+            }
+            self.forget_rooms(now);
+            self.listen_again(now);
+            while let Some(key) = self.timers.pop_due(now) {
+                self.touch(key);
+            }
+            let Some(key) = self.touched.pop_front() else { return Step::Idle };
+            if self.guard(now, key, |core| core.advance(now, key)).is_some() {
+                self.flushing = Some(key);
+            }
+        }
     }
 
     /// Closes all rooms. Follow with [`Self::poll`].
@@ -198,6 +298,12 @@ impl Core {
         for room in self.room_ids() {
             self.close_room(now, room);
         }
+    }
+
+    /// Whether a participant owns the flow: they proved by STUN that it is theirs. Of
+    /// any other a shell need not keep a connection open.
+    pub fn knows(&self, flow: &Flow) -> bool {
+        self.routes.by_flow(flow).is_some()
     }
 
     pub fn room_ids(&self) -> Vec<CallId> {
@@ -240,26 +346,90 @@ impl Core {
         }
     }
 
-    pub(crate) fn emit(&mut self, room: CallId, event: SfuEvent) {
-        self.outbox.push_back(Output::Event { room, event });
+    /// Passes on what str0m wants sent. It sends by what its candidates offer only.
+    pub(crate) fn transmit(&mut self, transmit: str0m::net::Transmit) {
+        let transport = match transmit.proto {
+            Protocol::Udp => Transport::Udp,
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::SslTcp | Protocol::Tls => return,
+        };
+        let flow = Flow { transport, local: transmit.source, remote: transmit.destination };
+        self.outbox.push_back(Pending::Datagram { flow, contents: transmit.contents.into() });
     }
 
-    /// Brings a touched or due participant to the present and drains it.
+    /// Answers of ICE that wait to be sent to a flow (RFC 8489 section 5: a success
+    /// response of the method "binding").
+    pub(crate) fn answers_to(&self, to: &Flow) -> usize {
+        let is_answer = |pending: &&Pending| match pending {
+            Pending::Datagram { flow, contents } => {
+                flow == to && contents.starts_with(&[0x01, 0x01])
+            }
+            Pending::Event { .. } => false,
+        };
+        self.outbox.iter().filter(is_answer).count()
+    }
+
+    pub(crate) fn emit(&mut self, room: CallId, event: SfuEvent) {
+        self.outbox.push_back(Pending::Event { room, event });
+    }
+
+    /// Brings a touched or due participant to the present.
     fn advance(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.touched = false;
+        participant.outbound.handle_timeout(now);
+        if participant.steering.is_due(now) {
+            self.allocate(now, key);
+        }
+        self.review_watched(now, key);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if participant.due.is_none_or(|due| due > now) {
+            return;
+        }
         if participant.link.deadline().is_some_and(|deadline| deadline <= now) {
             self.end(now, key);
             return;
         }
-        if participant.request_due_keyframes(now) {
-            self.counters.keyframe_requests += 1;
+        self.counters.keyframe_requests += participant.report(now);
+        if participant.rtc_due.is_some_and(|due| due <= now) {
+            let rtc = &mut participant.rtc;
+            match guarded(|| rtc.handle_input(str0m::Input::Timeout(now))) {
+                Ok(()) => self.drain(now, key),
+                Err(failure) => {
+                    self.fail(now, key, &failure);
+                    return;
+                }
+            }
         }
-        let rtc = &mut participant.rtc;
-        match guarded(|| rtc.handle_input(str0m::Input::Timeout(now))) {
-            Ok(()) => self.drain(now, key),
-            Err(failure) => self.fail(now, key, &failure),
+        self.report_quality(now, key);
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.due = participant.next_deadline();
         }
+    }
+
+    /// Puts the next of a participant's packets into the burst; `None` when nothing is
+    /// left to send now.
+    pub(crate) fn flush(&mut self, now: Instant, key: Key) -> Option<Flow> {
+        let participant = self.participants.get_mut(key)?;
+        if let Some(flow) = participant.flow
+            && participant.outbound.flush(now, &mut self.burst) == Flushed::Burst
+        {
+            return Some(flow);
+        }
+        let next = participant.outbound.next_flush(now);
+        let due = [participant.due, next].into_iter().flatten().min();
+        if let Some(due) = due {
+            self.timers.set(key, due.max(now + MIN_TIMEOUT));
+        }
+        None
+    }
+
+    fn report_quality(&mut self, now: Instant, key: Key) {
+        let Some((quality, lost)) = self.quality(now, key) else { return };
+        let Some(participant) = self.participants.get(key) else { return };
+        let (room, participant) = (participant.room, participant.person);
+        self.counters.lost_packets += lost;
+        self.emit(room, SfuEvent::Quality { participant, quality });
     }
 
     /// Takes everything out of one `Rtc`. str0m wants this after every change.
@@ -269,12 +439,9 @@ impl Core {
             let rtc = &mut participant.rtc;
             match guarded(|| rtc.poll_output()) {
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    self.outbox.push_back(Output::Transmit {
-                        destination: transmit.destination,
-                        contents: transmit.contents.into(),
-                    });
+                    self.transmit(transmit);
                 }
-                Ok(str0m::Output::Event(event)) => self.on_event(now, key, event),
+                Ok(str0m::Output::Event(event)) => self.on_event(now, key, &event),
                 Ok(str0m::Output::Timeout(at)) => {
                     self.drained(now, key, at);
                     return;
@@ -293,49 +460,44 @@ impl Core {
             self.end(now, key);
             return;
         }
-        let due = participant.next_deadline().map_or(at, |ours| ours.min(at));
-        self.timers.set(key, due.max(now + MIN_TIMEOUT));
-        if let Some((quality, lost)) = participant.quality.finish() {
-            let (room, participant) = (participant.room, participant.person);
-            self.counters.lost_packets += lost;
-            self.emit(room, SfuEvent::Quality { participant, quality });
-        }
+        let due = at.max(now + MIN_TIMEOUT);
+        participant.rtc_due = Some(due);
+        participant.need_by(due);
+        self.settle(now, key);
     }
 
-    fn on_event(&mut self, now: Instant, key: Key, event: Event) {
+    fn on_event(&mut self, now: Instant, key: Key, event: &Event) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         match event {
-            Event::RtpPacket(packet) => self.forward(now, key, packet),
-            Event::KeyframeRequest(request) => self.keyframe_wanted(now, key, request.mid),
             Event::IceConnectionStateChange(state) => {
                 let elapsed = now.saturating_duration_since(participant.joined_at);
                 let patience_ends = now + self.config.patience;
-                let change = participant.link.ice_changed(state, elapsed, patience_ends);
+                let change = participant.link.ice_changed(*state, elapsed, patience_ends);
                 self.link_changed(now, key, change);
             }
             Event::Connected => {
                 let elapsed = now.saturating_duration_since(participant.joined_at);
                 let change = participant.link.dtls_connected(elapsed);
+                if let Some((opener, sealer)) = participant.keys.take() {
+                    participant.inbound.opener = Some(opener);
+                    participant.outbound.open(now, sealer, self.config.congestion);
+                    participant.quality.start(now);
+                }
                 self.link_changed(now, key, change);
             }
-            Event::PeerStats(stats) => participant.quality.peer(&stats),
-            Event::MediaIngressStats(stats) => {
-                let audio = participant
-                    .rtc
-                    .media(stats.mid)
-                    .is_some_and(|media| media.kind() == MediaKind::Audio);
-                let clock_rate = if audio { 48_000 } else { 90_000 };
-                participant.quality.ingress(&stats, clock_rate, audio);
-            }
-            Event::MediaEgressStats(stats) => participant.quality.egress(&stats),
             Event::Closed => self.end(now, key),
-            // The rest is of frame mode, data channels or estimation, none of which
-            // is on; m-lines are read after each offer instead of by event.
+            // The rest is of media, which does not pass through str0m, and of data
+            // channels, which are not negotiated; m-lines are read after each offer.
             _ => {}
         }
     }
 
     fn link_changed(&mut self, now: Instant, key: Key, change: Option<LinkChange>) {
+        if let Some(participant) = self.participants.get_mut(key) {
+            // The deadline may have changed.
+            participant.need_by(now);
+            self.touch(key);
+        }
         let Some(change) = change else { return };
         let Some(participant) = self.participants.get(key) else { return };
         let (room, person) = (participant.room, participant.person);
@@ -358,9 +520,44 @@ impl Core {
         }
     }
 
+    /// Does something for one participant. A panic in it (a bug that hostile bytes
+    /// found) ends their session only: what was half done is theirs, and goes with
+    /// them. `None` after a panic.
+    pub(crate) fn guard<T>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        step: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| step(self))).ok();
+        if done.is_none() {
+            self.fail(now, key, &Failure::Panic);
+        }
+        done
+    }
+
+    /// Obeys a request. A panic ends the session of the participant it names.
+    pub(crate) fn guard_request(
+        &mut self,
+        now: Instant,
+        request: &SfuRequest,
+        obey: impl FnOnce(&mut Self) -> Result<SfuReply, RequestError>,
+    ) -> Result<SfuReply, RequestError> {
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| obey(self))) {
+            return result;
+        }
+        let named = participant_of(request).and_then(|(room, it)| self.find(room, it).ok());
+        match named {
+            Some(key) => self.fail(now, key, &Failure::Panic),
+            None => self.counters.panicked_sessions += 1,
+        }
+        Err(RequestError::Internal)
+    }
+
     /// Ends one participant whose session broke; the worker and the others go on.
     pub(crate) fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
         self.counters.failed_sessions += 1;
+        self.counters.panicked_sessions += u64::from(matches!(failure, Failure::Panic));
         if let Some(participant) = self.participants.get(key) {
             tracing::warn!(
                 room = %participant.room,
@@ -373,12 +570,25 @@ impl Core {
     }
 }
 
+/// The participant that a request names.
+const fn participant_of(request: &SfuRequest) -> Option<(CallId, PersonId)> {
+    match request {
+        SfuRequest::Join { room, participant, .. }
+        | SfuRequest::Offer { room, participant, .. }
+        | SfuRequest::SetMedia { room, participant, .. }
+        | SfuRequest::SetAllowed { room, participant, .. }
+        | SfuRequest::SetTiles { room, participant, .. }
+        | SfuRequest::Leave { room, participant } => Some((*room, *participant)),
+        SfuRequest::SetForwarding { .. } | SfuRequest::Close { .. } => None,
+    }
+}
+
 /// Why a session cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
     Rtc(#[from] RtcError),
-    #[error("a bug in the WebRTC stack")]
+    #[error("a bug in the relay")]
     Panic,
 }
 

@@ -4,119 +4,131 @@ use std::time::Instant;
 
 use housecall_protocol::cluster::SfuEvent;
 use housecall_protocol::domain::TrackSource;
-use str0m::format::{Codec, CodecSpec};
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::media::MediaKind;
 
+use crate::codec::{Patch, red};
 use crate::core::Core;
-use crate::keyframe::starts_keyframe;
-use crate::participant::{Participant, Subscriber};
-use crate::rewrite::Incoming;
+use crate::formats::Ours;
+use crate::inbound::Source;
+use crate::media::Media;
+use crate::outbound::{Entry, Kind};
+use crate::packet::Packet;
+use crate::participant::Participant;
 use crate::slab::Key;
+use crate::slot::Fate;
+use crate::slots::TrackId;
+use crate::track::Subscriber;
+use crate::wire::extensions::Extension;
 
-/// A packet with what is the same for all subscribers.
-struct Parsed {
-    packet: RtpPacket,
-    spec: CodecSpec,
-    vp8: Option<Vp8Descriptor>,
-    starts: bool,
-}
+/// Room for two frames of audio, far above what voices take.
+const MAX_REPEATED_BYTES: usize = 1_100;
 
 /// What became of a packet at one subscriber.
-enum Written {
-    Sent {
+#[derive(Default)]
+struct Delivery {
+    outcome: Outcome,
+    /// The subscriber waits for a keyframe of this stream.
+    waits: bool,
+    /// It is the first packet of its stream that they get: they need others no more.
+    begins: bool,
+}
+
+#[derive(Default)]
+enum Outcome {
+    Queued {
+        /// The first one that this subscriber gets of anything.
         first: bool,
     },
-    /// Until a decoder can start.
-    Waits,
     Unusable,
-    NotConnected,
+    /// They are not there, or not sent this layer.
+    #[default]
+    NotSent,
 }
 
 impl Core {
-    /// Passes a received packet on to everybody whose slot carries its track.
-    pub(crate) fn forward(&mut self, now: Instant, key: Key, packet: RtpPacket) {
-        let Some(publisher) = self.participants.get_mut(key) else { return };
-        let Some(index) = publisher.track_of(packet.header.ssrc) else { return };
-        if !publisher.forwarding || !publisher.sends(publisher.tracks[index].source) {
-            self.counters.gated_packets += 1;
-            return;
-        }
-        let Some(parsed) = parse(publisher, packet) else { return };
-        if parsed.starts {
-            publisher.tracks[index].keyframes.settle();
+    /// Passes a packet on to everybody whose slot carries its layer.
+    pub(crate) fn forward(&mut self, now: Instant, key: Key, media: &Media) {
+        let source = media.source;
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(track) = participant.tracks.get_mut(source.track) else { return };
+        let carried = TrackId { publisher: key, source: track.source };
+        let Some(layer) = track.layers.get_mut(source.layer) else { return };
+        if media.starts {
+            layer.keyframes.settle();
         }
         // Taken and put back, so that no list is copied for each packet.
-        let subscribers = std::mem::take(&mut publisher.tracks[index].subscribers);
+        let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
         for subscriber in &subscribers {
-            waits |= self.deliver(now, *subscriber, &parsed);
+            waits |= self.deliver(now, carried, *subscriber, media);
         }
-        if let Some(publisher) = self.participants.get_mut(key) {
-            publisher.tracks[index].subscribers = subscribers;
+        if let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) {
+            layer.subscribers = subscribers;
         }
         if waits {
-            self.chase_keyframe(now, key, index);
+            self.chase_keyframe(now, key, source);
         }
     }
 
     /// Passes a packet to one subscriber. Whether they wait for a keyframe.
-    fn deliver(&mut self, now: Instant, subscriber: Subscriber, parsed: &Parsed) -> bool {
+    fn deliver(
+        &mut self,
+        now: Instant,
+        carried: TrackId,
+        subscriber: Subscriber,
+        media: &Media,
+    ) -> bool {
         let Some(participant) = self.participants.get_mut(subscriber.participant) else {
             return false;
         };
-        match write(now, participant, subscriber.slot, parsed) {
-            Written::Sent { first } => {
+        let delivery = write(now, participant, subscriber.slot, media);
+        match delivery.outcome {
+            Outcome::Queued { first } => {
                 self.counters.forwarded_packets += 1;
-                self.counters.forwarded_bytes += parsed.packet.payload.len() as u64;
+                self.counters.forwarded_bytes += media.packet.payload().len() as u64;
                 if first {
                     let (room, participant) = (participant.room, participant.person);
                     self.emit(room, SfuEvent::Flowing { participant });
                 }
                 self.touch(subscriber.participant);
             }
-            Written::Waits => {
-                self.counters.unusable_packets += 1;
-                return true;
-            }
-            Written::Unusable => self.counters.unusable_packets += 1,
-            Written::NotConnected => {}
+            Outcome::Unusable => self.counters.unusable_packets += 1,
+            Outcome::NotSent => {}
         }
-        false
+        if delivery.begins && carried.kind() == MediaKind::Video {
+            self.link(subscriber, carried);
+        }
+        delivery.waits
     }
 
     /// Sees to it that a keyframe is on its way while a subscriber waits for one:
     /// the publisher may have started a new stream in the middle of a picture.
-    fn chase_keyframe(&mut self, now: Instant, key: Key, index: usize) {
-        let track = self.participants.get(key).and_then(|from| from.tracks.get(index));
-        if track.is_some_and(|track| track.keyframes.next().is_none()) {
-            self.want_keyframe(now, key, index);
+    fn chase_keyframe(&mut self, now: Instant, key: Key, source: Source) {
+        let layer = self.participants.get_mut(key).and_then(|it| it.layer_mut(source));
+        if layer.is_some_and(|layer| layer.keyframes.next().is_none()) {
+            self.want_keyframe(now, key, source);
         }
     }
 
     /// A subscriber's decoder asked for a keyframe (PLI or FIR).
-    pub(crate) fn keyframe_wanted(&mut self, now: Instant, key: Key, mid: Mid) {
+    pub(crate) fn keyframe_wanted(&mut self, now: Instant, key: Key, slot: usize) {
         let Some(subscriber) = self.participants.get(key) else { return };
-        let carried = subscriber
-            .slots
-            .iter()
-            .find(|slot| slot.mid == mid && slot.kind == MediaKind::Video)
-            .and_then(|slot| slot.carries);
-        let Some(track) = carried else { return };
-        let Some(publisher) = self.participants.get(track.publisher) else { return };
-        let index = publisher.tracks.iter().position(|known| known.source == track.source);
-        if let Some(index) = index
-            && publisher.forwarding
-            && publisher.sends(track.source)
-        {
-            self.want_keyframe(now, track.publisher, index);
+        let Some(slot) = subscriber.slots.get(slot).filter(|slot| slot.kind == MediaKind::Video)
+        else {
+            return;
+        };
+        if let Some((carried, layer)) = slot.carries.zip(slot.source_of_keyframes()) {
+            self.want_keyframe_of(now, carried, layer);
         }
     }
 
-    pub(crate) fn want_keyframe(&mut self, now: Instant, key: Key, index: usize) {
+    pub(crate) fn want_keyframe(&mut self, now: Instant, key: Key, source: Source) {
         let Some(publisher) = self.participants.get_mut(key) else { return };
-        let Some(track) = publisher.tracks.get_mut(index) else { return };
-        track.keyframes.want(now);
+        let Some(layer) = publisher.layer_mut(source) else { return };
+        layer.keyframes.want(now);
+        if let Some(at) = layer.keyframes.next() {
+            publisher.need_by(at);
+        }
         self.touch(key);
     }
 
@@ -124,13 +136,12 @@ impl Core {
     pub(crate) fn restart_slots(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         for slot in &mut participant.slots {
-            slot.rewriter.restart();
+            slot.restart();
         }
         let carried: Vec<_> = participant.slots.iter().filter_map(|slot| slot.carries).collect();
+        self.allocate(now, key);
         for track in carried {
-            if track.kind() == MediaKind::Video {
-                self.request_keyframe_of(now, track.publisher, |source| source == track.source);
-            }
+            self.request_keyframe_of(now, track.publisher, |source| source == track.source);
         }
     }
 
@@ -140,7 +151,7 @@ impl Core {
         self.request_keyframe_of(now, key, |_| true);
     }
 
-    /// Asks a publisher for keyframes of those sources that are sent and watched.
+    /// Asks a publisher for keyframes of those layers that somebody waits for.
     pub(crate) fn request_keyframe_of(
         &mut self,
         now: Instant,
@@ -151,124 +162,135 @@ impl Core {
         if !publisher.forwarding {
             return;
         }
-        let due: Vec<_> = publisher
-            .tracks
-            .iter()
-            .enumerate()
-            .filter(|(_, track)| {
-                track.source != TrackSource::Microphone
-                    && wanted(track.source)
-                    && publisher.sends(track.source)
-                    && !track.subscribers.is_empty()
-            })
-            .map(|(index, _)| index)
-            .collect();
-        for index in due {
-            self.want_keyframe(now, key, index);
+        let mut due = Vec::new();
+        for (index, track) in publisher.tracks.iter().enumerate() {
+            if !wanted(track.source) || !publisher.sends(track.source) {
+                continue;
+            }
+            let layers = track.layers.iter().enumerate();
+            due.extend(
+                layers
+                    .filter(|(layer, of)| self.is_awaited(*layer, &of.subscribers))
+                    .map(|(layer, _)| Source { track: index, layer }),
+            );
+        }
+        for source in due {
+            self.want_keyframe(now, key, source);
         }
     }
-}
 
-fn parse(publisher: &Participant, packet: RtpPacket) -> Option<Parsed> {
-    let payload_type = packet.header.payload_type;
-    let spec = publisher.rtc.codec_config().find(|params| params.pt() == payload_type)?.spec();
-    let vp8 = match spec.codec {
-        Codec::Vp8 => Vp8Descriptor::parse(&packet.payload).ok(),
-        _ => None,
-    };
-    let starts = starts_keyframe(spec.codec, &packet.payload, vp8.as_ref());
-    Some(Parsed { packet, spec, vp8, starts })
-}
-
-fn write(now: Instant, to: &mut Participant, slot_index: usize, parsed: &Parsed) -> Written {
-    if !to.link.carries_media() {
-        return Written::NotConnected;
+    fn is_awaited(&self, layer: usize, subscribers: &[Subscriber]) -> bool {
+        subscribers.iter().any(|subscriber| {
+            let participant = self.participants.get(subscriber.participant);
+            let slot = participant.and_then(|participant| participant.slots.get(subscriber.slot));
+            slot.is_some_and(|slot| slot.needs_keyframe() == Some(layer))
+        })
     }
-    let Some(payload_type) = payload_type(to, slot_index, parsed) else {
-        return Written::Unusable;
+}
+
+/// Queues a packet for a subscriber under the numbers of its slot.
+fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Delivery {
+    if !to.link.carries_media() || !to.outbound.is_open() {
+        return Delivery::default();
+    }
+    let ours = payload_types(to, index, media);
+    let Some((slot, ours)) = to.slots.get_mut(index).zip(ours) else {
+        return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
     };
-    let Some(slot) = to.slots.get_mut(slot_index) else { return Written::Unusable };
-    let Some(ssrc) = slot.ssrc else { return Written::Unusable };
-    let packet = &parsed.packet;
-    let incoming = Incoming {
-        ssrc: packet.header.ssrc,
-        seq: *packet.seq_no,
-        timestamp: packet.header.timestamp,
-        clock_rate: parsed.spec.clock_rate.get(),
-        starts: parsed.starts,
-        vp8: parsed.vp8.as_ref(),
+    let fate = slot.take(now, media);
+    let waits = slot.needs_keyframe() == Some(media.source.layer);
+    let (numbers, marker, begins) = match fate {
+        Fate::Sent { numbers, marker, begins } => (numbers, marker, begins),
+        Fate::LeftOut => return Delivery { waits, ..Delivery::default() },
+        Fate::Unusable => {
+            return Delivery { outcome: Outcome::Unusable, waits, begins: false };
+        }
     };
-    let Some(outgoing) = slot.rewriter.rewrite(now, incoming) else {
-        let waits = slot.kind == MediaKind::Video && slot.rewriter.waits_for_start();
-        return if waits { Written::Waits } else { Written::Unusable };
-    };
-    let mut direct = to.rtc.direct_api();
-    let Some(stream) = direct.stream_tx(&ssrc) else { return Written::Unusable };
-    // The wall clock of a packet is when it reached us: one clock for all that a
-    // subscriber receives, so that sender reports line voice and picture up.
-    let mut write = RtpWrite::new(
+    let mut packet = media.packet.clone();
+    let repeats = slot.loses_much();
+    let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);
+    if let Some(descriptor) = slot.descriptor(media, &numbers) {
+        packet.replace(Extension::DependencyDescriptor, &descriptor);
+    }
+    let entry = Entry {
+        packet,
+        patch,
+        seq: numbers.seq,
+        timestamp: numbers.timestamp,
         payload_type,
-        outgoing.seq.into(),
-        outgoing.timestamp,
-        packet.timestamp,
-        packet.payload.clone(),
-    )
-    .marker(packet.header.marker)
-    .ext_vals(forwarded_extensions(&packet.header.ext_vals))
-    .nackable(slot.kind == MediaKind::Video);
-    if let Some(patch) = outgoing.vp8 {
-        write = write.vp8_patch(patch);
+        // Slots are fewer than 256: see `read_slots`.
+        slot: index as u8,
+        marker,
+        kind: match slot.kind {
+            MediaKind::Audio => Kind::Audio,
+            MediaKind::Video => Kind::Video,
+        },
+    };
+    let slots = &mut to.slots;
+    to.outbound.push(entry, |dropped| {
+        // The picture is broken: it goes on with the next keyframe.
+        if dropped.kind == Kind::Video
+            && let Some(slot) = slots.get_mut(usize::from(dropped.slot))
+        {
+            slot.restart();
+        }
+    });
+    let first = !std::mem::replace(&mut to.flowing, true);
+    if begins {
+        to.reports.start(now);
+        if let Some(due) = to.reports.next() {
+            to.need_by(due);
+        }
     }
-    stream.write_rtp(write);
-    Written::Sent { first: !std::mem::replace(&mut to.flowing, true) }
+    Delivery { outcome: Outcome::Queued { first }, waits, begins }
 }
 
-/// Extensions that describe the media. Those that describe the publisher's
-/// transport (MID, transport sequence number, send time) are made anew.
-fn forwarded_extensions(values: &ExtensionValues) -> ExtensionValues {
-    ExtensionValues {
-        audio_level: values.audio_level,
-        voice_activity: values.voice_activity,
-        video_orientation: values.video_orientation,
-        ..ExtensionValues::default()
+/// Makes an audio packet what the subscriber takes: with its redundancy if they negotiated
+/// that, else the newest frame alone. Who loses many gets the frame before again. Its
+/// payload type, and what changes in its payload.
+fn encode(
+    ours: Ours,
+    media: &Media,
+    repeats: bool,
+    packet: &mut Packet,
+    patch: Patch,
+) -> (u8, Patch) {
+    let Some(redundant) = &media.redundant else {
+        let repeated = media
+            .earlier
+            .as_ref()
+            .filter(|_| repeats)
+            .and_then(|earlier| Some((ours.red?, repeat(ours.plain, earlier, &media.packet)?)));
+        let Some((red, repeated)) = repeated else { return (ours.plain, patch) };
+        *packet = repeated;
+        return (red, patch);
+    };
+    if let Some((red, patch)) = ours.red.zip(redundant.retype(ours.plain)) {
+        return (red, patch);
     }
+    packet.skip(redundant.newest_at);
+    (ours.plain, patch)
 }
 
-/// The subscriber's payload type for the packet's codec; each peer connection
-/// has its own numbers.
-fn payload_type(to: &mut Participant, slot_index: usize, parsed: &Parsed) -> Option<Pt> {
-    let source = parsed.packet.header.payload_type;
-    let slot = to.slots.get(slot_index)?;
-    if let Some((known, ours)) = slot.payload_type
+/// A packet that carries the one before again.
+fn repeat(payload_type: u8, (age, before): &(u32, Packet), newest: &Packet) -> Option<Packet> {
+    let mut payload = [0; MAX_REPEATED_BYTES];
+    let earlier = red::Earlier { age: *age, contents: before.payload() };
+    let length = red::write(payload_type, &[earlier], newest.payload(), &mut payload)?;
+    newest.with_payload(payload.get(..length)?)
+}
+
+/// The subscriber's payload types for the packet's codec; each peer connection has its
+/// own numbers.
+fn payload_types(to: &mut Participant, index: usize, media: &Media) -> Option<Ours> {
+    let source = media.format.payload_type;
+    let slot = to.slots.get_mut(index)?;
+    if let Some((known, ours)) = slot.translated
         && known == source
     {
         return ours;
     }
-    let ours = matching_payload_type(to, slot.mid, &parsed.spec);
-    to.slots[slot_index].payload_type = Some((source, ours));
+    let ours = to.inbound.formats.matching(&media.format.spec, &slot.payload_types);
+    slot.translated = Some((source, ours));
     ours
-}
-
-fn matching_payload_type(to: &Participant, mid: Mid, spec: &CodecSpec) -> Option<Pt> {
-    let negotiated = to.rtc.media(mid)?.remote_pts();
-    let candidates = || {
-        to.rtc
-            .codec_config()
-            .params()
-            .iter()
-            .filter(|params| negotiated.contains(&params.pt()))
-            .map(|params| (params.pt(), params.spec()))
-            .filter(|(_, ours)| ours.codec == spec.codec)
-    };
-    if spec.codec != Codec::H264 {
-        return candidates().next().map(|(pt, _)| pt);
-    }
-    // Same packetisation (RFC 6184 section 5.4), best with the same profile. Decoders
-    // in browsers take any profile they offered, so another one is better than none.
-    let mode = |spec: &CodecSpec| spec.format.packetization_mode.unwrap_or(0);
-    let profile = |spec: &CodecSpec| spec.format.profile_level_id.map(|id| id >> 8);
-    candidates()
-        .filter(|(_, ours)| mode(ours) == mode(spec))
-        .max_by_key(|(_, ours)| profile(ours) == profile(spec))
-        .map(|(pt, _)| pt)
 }

@@ -1,9 +1,6 @@
-//! Recognising keyframes, and asking publishers for them without asking too often.
+//! Asking publishers for keyframes without asking too often.
 
 use std::time::{Duration, Instant};
-
-use str0m::format::{Codec, detect_h264_keyframe};
-use str0m::rtp::Vp8Descriptor;
 
 /// Shortest time between two requests to one source. A keyframe takes about a
 /// round trip to arrive; asking sooner makes the encoder send a second one.
@@ -12,16 +9,6 @@ const MIN_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_INTERVAL: Duration = Duration::from_secs(2);
 /// Repetitions at the shortest interval before it doubles.
 const EAGER_ATTEMPTS: u32 = 4;
-
-/// Whether a decoder can start at this packet.
-pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8], vp8: Option<&Vp8Descriptor>) -> bool {
-    match codec {
-        Codec::Vp8 => vp8.is_some_and(|descriptor| descriptor.starts_keyframe(payload)),
-        Codec::H264 => detect_h264_keyframe(payload),
-        // Nothing else is negotiated for video, and audio may start anywhere.
-        _ => true,
-    }
-}
 
 /// Requests for keyframes of one source: at once when allowed, repeated until one
 /// arrives (PLI is not acknowledged, RFC 4585 section 6.3.1).

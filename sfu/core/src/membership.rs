@@ -5,13 +5,18 @@ use std::time::Instant;
 use housecall_protocol::cluster::{SfuEvent, SfuReply};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::{ParticipantRole, SlotPause, Tile};
 use str0m::media::MediaKind;
 
-use crate::core::{Core, RequestError, guarded};
-use crate::participant::{Participant, Slot, Subscriber};
+use crate::codec::Size;
+use crate::core::{Core, Pending, RequestError, guarded};
+use crate::layers::{Pause, Tile as Shown};
+use crate::participant::Participant;
 use crate::room::Room;
 use crate::slab::Key;
+use crate::slot::Slot;
 use crate::slots::{TrackId, assign};
+use crate::track::{Content, Subscriber};
 
 impl Core {
     /// Adds a participant, in place of their earlier session if there is one.
@@ -21,10 +26,12 @@ impl Core {
         room: CallId,
         person: PersonId,
         sdp: &str,
+        role: ParticipantRole,
     ) -> Result<SfuReply, RequestError> {
         let earlier = self.rooms.get(&room).and_then(|room| room.member(person));
         self.check_space(room, earlier.is_some())?;
-        let (participant, answer, ufrag) = self.new_participant(now, room, person, sdp)?;
+        let (mut participant, answer, ufrag) = self.new_participant(now, room, person, sdp)?;
+        participant.role = role;
         if let Some(earlier) = earlier {
             self.remove(now, earlier);
         }
@@ -81,12 +88,15 @@ impl Core {
         for key in &members {
             let Some(participant) = self.participants.get_mut(*key) else { continue };
             participant.forwarding = forwarding;
-            for slot in &mut participant.slots {
-                slot.rewriter.restart();
-            }
+            participant.slots.iter_mut().for_each(Slot::restart);
             if !forwarding {
-                participant.tracks.iter_mut().for_each(|track| track.keyframes.settle());
+                let layers = participant.tracks.iter_mut().flat_map(|track| &mut track.layers);
+                layers.for_each(|layer| layer.keyframes.settle());
             }
+        }
+        for key in &members {
+            self.allocate(now, *key);
+            self.touch(*key);
         }
         for key in members {
             self.restart_tracks(now, key);
@@ -105,6 +115,31 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
+        participant.says = media;
+        self.sends_changed(now, room, key);
+        Ok(SfuReply::Done)
+    }
+
+    pub(crate) fn set_allowed(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        allowed: MediaState,
+    ) -> Result<SfuReply, RequestError> {
+        let key = self.find(room, person)?;
+        let Some(participant) = self.participants.get_mut(key) else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        participant.allowed = allowed;
+        self.sends_changed(now, room, key);
+        Ok(SfuReply::Done)
+    }
+
+    /// What a participant says or may do changed: what of it is passed on now?
+    fn sends_changed(&mut self, now: Instant, room: CallId, key: Key) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let media = participant.says.and(participant.allowed);
         let before = std::mem::replace(&mut participant.media, media);
         for (source, was, is) in [
             (TrackSource::Microphone, before.microphone, media.microphone),
@@ -118,6 +153,28 @@ impl Core {
         if before.screen != media.screen {
             self.remap(now, room);
         }
+    }
+
+    /// Notes how large the participant shows their slots. Tiles of unknown m-lines are of
+    /// a negotiation that is under way; the client names them again after it.
+    pub(crate) fn set_tiles(
+        &mut self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        tiles: &[Tile],
+    ) -> Result<SfuReply, RequestError> {
+        let key = self.find(room, person)?;
+        let Some(participant) = self.participants.get_mut(key) else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        for slot in participant.slots.iter_mut().filter(|slot| slot.kind == MediaKind::Video) {
+            if let Some(tile) = tiles.iter().find(|tile| *slot.mid == *tile.mid) {
+                slot.tile = shown(tile);
+            }
+        }
+        self.allocate(now, key);
+        self.touch(key);
         Ok(SfuReply::Done)
     }
 
@@ -125,19 +182,38 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(track) = participant.track_mut(source) else { return };
         if !sends {
-            track.keyframes.settle();
+            track.layers.iter_mut().for_each(|layer| layer.keyframes.settle());
+            if let Content::Sound(voice) = &mut track.content {
+                voice.mute();
+            }
             return;
         }
-        for subscriber in track.subscribers.clone() {
-            if let Some(slot) = self
-                .participants
-                .get_mut(subscriber.participant)
-                .and_then(|participant| participant.slots.get_mut(subscriber.slot))
-            {
-                slot.rewriter.restart();
+        self.restart_track(now, TrackId { publisher: key, source });
+    }
+
+    /// What subscribers get of a track begins anew: it was not sent for a while.
+    fn restart_track(&mut self, now: Instant, track: TrackId) {
+        let Some(publisher) = self.participants.get(track.publisher) else { return };
+        let room = publisher.room;
+        for key in self.members(room) {
+            let Some(participant) = self.participants.get_mut(key) else { continue };
+            let carrying = participant.slots.iter_mut().filter(|slot| slot.carries == Some(track));
+            let mut any = false;
+            for slot in carrying {
+                slot.restart();
+                any = true;
+            }
+            if any {
+                self.allocate(now, key);
+                self.touch(key);
             }
         }
-        self.request_keyframe_of(now, key, |unmuted| unmuted == source);
+        self.request_keyframe_of(now, track.publisher, |source| source == track.source);
+    }
+
+    pub(crate) fn members(&self, room: CallId) -> Vec<Key> {
+        let room = self.rooms.get(&room);
+        room.map_or_else(Vec::new, |room| room.members.iter().map(|(_, key)| *key).collect())
     }
 
     /// A participant leaves by their own wish. Unknown ones have left already.
@@ -176,6 +252,13 @@ impl Core {
         if !participant.link.carries_media() {
             return;
         }
+        participant.outbound.clear();
+        participant.say_bye();
+        while let Some(flow) = self.flush(now, key) {
+            let contents = self.burst.bytes().to_vec();
+            self.outbox.push_back(Pending::Datagram { flow, contents });
+        }
+        let Some(participant) = self.participants.get_mut(key) else { return };
         let rtc = &mut participant.rtc;
         let mut goodbye = Vec::new();
         let said = guarded(|| {
@@ -193,10 +276,7 @@ impl Core {
             tracing::debug!(%failure, "goodbye failed");
         }
         for transmit in goodbye {
-            self.outbox.push_back(crate::core::Output::Transmit {
-                destination: transmit.destination,
-                contents: transmit.contents.into(),
-            });
+            self.transmit(transmit);
         }
     }
 
@@ -233,115 +313,132 @@ impl Core {
     /// have changed it, and tells those for whom it did.
     pub(crate) fn remap(&mut self, now: Instant, room: CallId) {
         let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
-        let offered = self.offered_tracks(&members);
-        let mut changed = Vec::new();
+        let offered = self.offered_tracks(room);
         for (_, key) in &members {
-            changed.extend(self.remap_one(*key, &offered));
+            self.remap_one(*key, &offered);
         }
         self.link_subscribers(&members);
-        for track in changed {
-            self.request_keyframe_of(now, track.publisher, |source| source == track.source);
+        for (_, key) in &members {
+            // New tracks get their first layer here, and with it a keyframe.
+            self.allocate(now, *key);
+            self.touch(*key);
         }
         for (person, key) in &members {
-            self.announce(room, *person, *key, &members, &offered);
+            self.announce_slots(*key);
+            self.ask_for_slots(room, *person, *key, &offered);
         }
     }
 
-    /// All tracks of a room: cameras before screens, since a face comes first when
-    /// slots are short.
-    fn offered_tracks(&self, members: &[(PersonId, Key)]) -> Vec<TrackId> {
-        let mut offered = Vec::new();
-        for source in [TrackSource::Microphone, TrackSource::Camera, TrackSource::Screen] {
-            for (_, key) in members {
-                let Some(publisher) = self.participants.get(*key) else { continue };
-                let has = publisher
-                    .tracks
-                    .iter()
-                    .any(|track| track.source == source && publisher.offers(track));
-                if has {
-                    offered.push(TrackId { publisher: *key, source });
-                }
-            }
-        }
+    /// All tracks of a room, most important first: voices and faces by who spoke last.
+    /// Shared screens come after the first face, since one can be negotiated for, and
+    /// before the others, of whom there may be more than anybody has slots.
+    fn offered_tracks(&self, room: CallId) -> Vec<TrackId> {
+        let Some(room) = self.rooms.get(&room) else { return Vec::new() };
+        let joined = || room.members.iter().map(|(_, key)| *key);
+        let offers = |publisher: Key, source: TrackSource| {
+            let participant = self.participants.get(publisher)?;
+            let mut tracks = participant.tracks.iter();
+            let track = tracks.find(|track| track.source == source && participant.offers(track));
+            track.map(|_| TrackId { publisher, source })
+        };
+        let by = |order: Vec<Key>, source: TrackSource| -> Vec<TrackId> {
+            let late = joined().filter(|key| !order.contains(key)).collect::<Vec<_>>();
+            order.into_iter().chain(late).filter_map(|key| offers(key, source)).collect()
+        };
+        let mut offered = by(room.floor.order().collect(), TrackSource::Microphone);
+        let mut faces = by(room.floor.stage().collect(), TrackSource::Camera).into_iter();
+        offered.extend(faces.next());
+        offered.extend(joined().filter_map(|key| offers(key, TrackSource::Screen)));
+        offered.extend(faces);
         offered
     }
 
-    /// Fills one participant's slots; returns the tracks that are new in them.
-    fn remap_one(&mut self, key: Key, offered: &[TrackId]) -> Vec<TrackId> {
+    /// Fills one participant's slots.
+    fn remap_one(&mut self, key: Key, offered: &[TrackId]) {
         let wanted: Vec<_> =
             offered.iter().filter(|track| track.publisher != key).copied().collect();
-        let Some(participant) = self.participants.get_mut(key) else { return Vec::new() };
-        participant.slots.iter_mut().filter(|slot| !slot.open).for_each(Slot::empty);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let closed = participant.slots.iter_mut().filter(|slot| !slot.open);
+        closed.filter(|slot| slot.carries.is_some()).for_each(|slot| slot.carry(None));
         let open = || participant.slots.iter().filter(|slot| slot.open);
         let mut slots: Vec<_> = open().map(|slot| (slot.kind, slot.carries)).collect();
-        assign(&mut slots, &wanted);
-        let mut changed = Vec::new();
+        participant.is_short = !assign(&mut slots, &wanted);
         let open = participant.slots.iter_mut().filter(|slot| slot.open);
         for (slot, (_, carries)) in open.zip(slots) {
             if slot.carries != carries {
-                slot.carries = carries;
-                slot.payload_type = None;
-                slot.rewriter.restart();
-                changed.extend(carries);
+                slot.carry(carries);
             }
         }
-        changed
     }
 
-    /// Rebuilds each track's list of subscribers from the slots.
+    /// Rebuilds each layer's list of subscribers from the slots.
     fn link_subscribers(&mut self, members: &[(PersonId, Key)]) {
         for (_, key) in members {
             let Some(participant) = self.participants.get_mut(*key) else { continue };
-            participant.tracks.iter_mut().for_each(|track| track.subscribers.clear());
+            let layers = participant.tracks.iter_mut().flat_map(|track| &mut track.layers);
+            layers.for_each(|layer| layer.subscribers.clear());
+            participant.watched_changed = true;
         }
         for (_, key) in members {
             let carried: Vec<_> = self.participants.get(*key).map_or_else(Vec::new, carried);
             for (slot, track) in carried {
-                let track = self
-                    .participants
-                    .get_mut(track.publisher)
-                    .and_then(|publisher| publisher.track_mut(track.source));
-                if let Some(track) = track {
-                    track.subscribers.push(Subscriber { participant: *key, slot });
-                }
+                self.link(Subscriber { participant: *key, slot }, track);
             }
         }
     }
 
-    fn announce(
-        &mut self,
-        room: CallId,
-        person: PersonId,
-        key: Key,
-        members: &[(PersonId, Key)],
-        offered: &[TrackId],
-    ) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
+    /// Tells a participant what their slots carry, if that changed.
+    pub(crate) fn announce_slots(&mut self, key: Key) {
+        let Some(participant) = self.participants.get(key) else { return };
+        let person_of = |track: TrackId| Some(self.participants.get(track.publisher)?.person);
         let slots: Vec<_> = participant
             .slots
             .iter()
             .filter(|slot| slot.open)
             .map(|slot| MediaSlot {
                 mid: slot.mid.to_string(),
-                person: slot.carries.and_then(|track| owner(members, track.publisher)),
+                person: slot.carries.and_then(person_of),
                 source: slot.carries.map(|track| track.source),
+                pause: slot.pause().and_then(announced),
             })
             .collect();
-        let videos = offered
-            .iter()
-            .filter(|track| track.publisher != key && track.kind() == MediaKind::Video)
-            .count();
-        let asked = missing_video_slots(participant, videos, self.config.limits.media_lines);
-        let ask = asked != 0 && asked != participant.video_slots_asked;
-        participant.video_slots_asked = asked;
-        let changed = participant.announced != slots;
-        if changed {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if participant.announced != slots {
             participant.announced.clone_from(&slots);
-            self.emit(room, SfuEvent::Slots { participant: person, slots });
+            let (room, participant) = (participant.room, participant.person);
+            self.emit(room, SfuEvent::Slots { participant, slots });
         }
-        if ask {
-            self.emit(room, SfuEvent::OfferNeeded { participant: person, video_slots: asked });
+    }
+
+    /// Asks a participant for more slots, once, when there are more tracks.
+    fn ask_for_slots(&mut self, room: CallId, person: PersonId, key: Key, offered: &[TrackId]) {
+        let lines = self.config.limits.media_lines;
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let asked = missing_slots(participant, key, offered, lines);
+        let ask = asked.is_some() && asked != participant.slots_asked;
+        participant.slots_asked = asked;
+        if let Some((audio_slots, video_slots)) = asked.filter(|_| ask) {
+            let participant = person;
+            self.emit(room, SfuEvent::OfferNeeded { participant, audio_slots, video_slots });
         }
+    }
+}
+
+/// A tile in the words of layers. Without a size it is off the screen.
+const fn shown(tile: &Tile) -> Shown {
+    if tile.width == 0 || tile.height == 0 {
+        return Shown::OffScreen;
+    }
+    Shown::Shown(Size { width: tile.width, height: tile.height })
+}
+
+/// What the client is told of a pause. That a publisher sends nothing is told by their
+/// own state.
+const fn announced(pause: Pause) -> Option<SlotPause> {
+    match pause {
+        Pause::OffScreen => Some(SlotPause::OffScreen),
+        Pause::Bandwidth => Some(SlotPause::Bandwidth),
+        Pause::Absent => None,
     }
 }
 
@@ -350,15 +447,23 @@ fn carried(participant: &Participant) -> Vec<(usize, TrackId)> {
     slots.filter_map(|(index, slot)| Some((index, slot.carries?))).collect()
 }
 
-fn owner(members: &[(PersonId, Key)], publisher: Key) -> Option<PersonId> {
-    members.iter().find(|(_, key)| *key == publisher).map(|(person, _)| *person)
-}
-
-/// How many video slots to ask for; 0 when `videos` tracks fit.
-fn missing_video_slots(participant: &Participant, videos: usize, media_lines: usize) -> u8 {
-    let has =
-        participant.slots.iter().filter(|slot| slot.open && slot.kind == MediaKind::Video).count();
-    // One m-line at least is for audio.
-    let wanted = videos.min(media_lines.saturating_sub(1));
-    if wanted > has { u8::try_from(wanted).unwrap_or(u8::MAX) } else { 0 }
+/// How many audio and video slots to ask for, where one of them does not suffice for
+/// the tracks of others; `None` when all fit or no m-line is left.
+fn missing_slots(
+    participant: &Participant,
+    key: Key,
+    offered: &[TrackId],
+    media_lines: usize,
+) -> Option<(u8, u8)> {
+    let has = |kind| participant.slots.iter().filter(|slot| slot.open && slot.kind == kind).count();
+    let others = |kind| {
+        offered.iter().filter(|track| track.publisher != key && track.kind() == kind).count()
+    };
+    let (audio_has, video_has) = (has(MediaKind::Audio), has(MediaKind::Video));
+    // Voices first; one m-line of each kind at least stays for the other.
+    let audio = others(MediaKind::Audio).min(media_lines.saturating_sub(1)).max(audio_has);
+    let video = others(MediaKind::Video).min(media_lines.saturating_sub(audio.max(1)));
+    let video = video.max(video_has);
+    let count = |slots| u8::try_from(slots).unwrap_or(u8::MAX);
+    (audio > audio_has || video > video_has).then(|| (count(audio), count(video)))
 }

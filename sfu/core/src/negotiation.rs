@@ -5,26 +5,35 @@ use std::time::{Duration, Instant};
 use housecall_protocol::cluster::SfuReply;
 use housecall_protocol::domain::{MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use str0m::change::SdpOffer;
-use str0m::media::{MediaKind, Mid};
+use str0m::media::{MediaKind, Mid, Rid};
+use str0m::net::TcpType;
+use str0m::rtp::{Extension as NegotiatedExtension, ExtensionSerializer, ExtensionValues};
 use str0m::{Candidate, Rtc, RtcConfig};
 
+use crate::allocate::Steering;
+use crate::codec::MAX_SPATIAL;
+use crate::config::Limits;
 use crate::core::{Core, Failure, RequestError, guarded};
-use crate::keyframe::KeyframeRequests;
-use crate::participant::{Link, Participant, Slot, Track};
+use crate::formats::Formats;
+use crate::inbound::{Inbound, Role, Source};
+use crate::keys::{self, CapturedKeys};
+use crate::outbound::{HeaderWriter, Negotiated, Outbound, QueueLimits, SendStream};
+use crate::participant::{Link, Participant};
 use crate::quality::Meter;
 use crate::random::Random;
-use crate::rewrite::Rewriter;
+use crate::reports::ReportTimer;
 use crate::sdp;
+use crate::slot::Slot;
+use crate::track::Track;
+use crate::wire::extensions::{Extension, ExtensionMap};
 
-/// Packets kept per video slot to answer NACKs: at 2 Mb/s half a second, several
-/// round trips. They are most of a participant's memory; str0m's default keeps 455 KB.
-const RTX_PACKETS: usize = 128;
-/// A frame this late is not worth the bandwidth.
-const RTX_AGE: Duration = Duration::from_secs(1);
-/// Share of sent bytes that may be repetitions before str0m drops the queue of them:
-/// room for 20% loss, yet no flood on a link that is simply too narrow.
-const RTX_SHARE: Option<f32> = Some(0.25);
+/// str0m would report on streams it never sees a packet of; this keeps it quiet.
+const NO_REPORTS: Duration = Duration::from_secs(24 * 60 * 60);
+/// Ticks of timestamps in a second, as WebRTC's audio and video codecs have them.
+const AUDIO_CLOCK_RATE: u32 = 48_000;
+const VIDEO_CLOCK_RATE: u32 = 90_000;
 
 impl Core {
     /// Builds the session for an offer. Changes nothing in the core but its generator.
@@ -36,25 +45,44 @@ impl Core {
         sdp: &str,
     ) -> Result<(Participant, String, String), RequestError> {
         let offer = self.read_offer(sdp)?;
-        let mut rtc = self.new_rtc(now)?;
+        let (mut rtc, keys) = self.new_rtc(now)?;
         let answer = accept(&mut rtc, offer)?;
+        let limits = &self.config.limits;
+        let queue = QueueLimits { packets: limits.queue_packets, bytes: limits.queue_bytes };
         let mut participant = Participant {
             room,
             person,
-            rtc,
+            rtc: Box::new(rtc),
+            rtc_due: Some(now),
+            due: Some(now),
+            keys,
             joined_at: now,
             link: Link::Connecting { ice_ms: None, deadline: now + self.config.patience },
+            flow: None,
+            nominated_at: None,
+            heard_at: None,
+            proposed: None,
+            inbound: Inbound::new(now, limits),
+            outbound: Outbound::new(now, queue),
+            reports: ReportTimer::default(),
+            steering: Steering::default(),
+            voice_due: None,
+            watched_changed: false,
             tracks: Vec::new(),
             slots: Vec::new(),
-            media: MediaState { microphone: true, camera: true, screen: true },
+            role: ParticipantRole::Member,
+            says: MediaState::ALL,
+            allowed: MediaState::ALL,
+            media: MediaState::ALL,
             forwarding: false,
             flowing: false,
             touched: false,
             announced: Vec::new(),
-            video_slots_asked: 0,
-            quality: Meter::default(),
+            is_short: false,
+            slots_asked: None,
+            quality: Meter::new(self.config.quality_interval),
         };
-        participant.renegotiated(&answer, &mut self.random);
+        participant.renegotiated(now, sdp, &answer, limits, &mut self.random);
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
         Ok((participant, sdp::name_streams(&answer), ufrag))
     }
@@ -80,10 +108,10 @@ impl Core {
             return Err(RequestError::UnknownParticipant);
         };
         self.tracks -= participant.published();
-        participant.renegotiated(&answer, &mut self.random);
+        participant.renegotiated(now, sdp, &answer, &self.config.limits, &mut self.random);
         self.tracks += participant.published();
         // Asked again if this offer still has too few slots.
-        participant.video_slots_asked = 0;
+        participant.slots_asked = None;
         let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
         self.routes.set_ufrag(key, ufrag);
         self.remap(now, room);
@@ -105,26 +133,42 @@ impl Core {
             .map_err(|error| RequestError::BadOffer { reason: error.to_string() })
     }
 
-    fn new_rtc(&self, now: Instant) -> Result<Rtc, RequestError> {
-        let mut rtc = RtcConfig::new()
+    fn new_rtc(&self, now: Instant) -> Result<(Rtc, CapturedKeys), RequestError> {
+        let config = RtcConfig::new()
+            .set_crypto_provider(self.crypto.clone())
             .set_dtls_cert(self.certificate.clone())
             .set_ice_lite(true)
             .set_rtp_mode(true)
+            .set_rtcp_report_interval_audio(NO_REPORTS)
+            .set_rtcp_report_interval_video(NO_REPORTS)
+            .set_extension(5, NegotiatedExtension::PlayoutDelay)
+            .set_extension(6, NegotiatedExtension::AbsoluteCaptureTime)
+            .set_extension(12, dependency_descriptor())
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_vp8(true)
             .enable_h264(true)
-            .set_send_buffer_video(RTX_PACKETS)
-            .set_stats_interval(Some(self.config.quality_interval))
-            .build(now);
-        for address in &self.config.candidates {
-            let candidate = Candidate::host(*address, "udp").map_err(|error| {
+            .enable_vp9(true)
+            .enable_av1(true)
+            .set_stats_interval(None);
+        let (mut rtc, keys) = keys::capture(|| config.build(now));
+        let udp = self
+            .config
+            .candidates
+            .iter()
+            .map(|address| (address, Candidate::builder().udp().host(*address).build()));
+        let tcp = self.config.tcp_candidates.iter().map(|address| {
+            let host = Candidate::builder().tcp().host(*address);
+            (address, host.tcptype(TcpType::Passive).build())
+        });
+        for (address, candidate) in udp.chain(tcp) {
+            let candidate = candidate.map_err(|error| {
                 tracing::error!(%address, %error, "advertised address cannot be a candidate");
                 RequestError::Full
             })?;
             rtc.add_local_candidate(candidate);
         }
-        Ok(rtc)
+        Ok((rtc, keys))
     }
 }
 
@@ -136,24 +180,99 @@ fn accept(rtc: &mut Rtc, offer: SdpOffer) -> Result<String, RequestError> {
         }
         bad_offer(&failure)
     })?;
-    Ok(answer.to_sdp_string())
+    Ok(give_back_streams(rtc, &answer.to_sdp_string()))
+}
+
+/// Declares the stream of ours in each m-line that str0m gave none: where the client
+/// sends simulcast, it takes us to send the same layers back, that is nothing.
+fn give_back_streams(rtc: &mut Rtc, answer: &str) -> String {
+    let mut missing = Vec::new();
+    for (_, mid) in sdp::media_lines(answer) {
+        let sends = rtc.media(mid).is_some_and(|media| media.direction().is_sending());
+        let mut direct = rtc.direct_api();
+        if !sends || direct.stream_tx_by_mid(mid, None).is_some() {
+            continue;
+        }
+        let ssrc = direct.new_ssrc();
+        let rtx = direct.new_ssrc();
+        direct.declare_stream_tx(ssrc, Some(rtx), mid, None);
+        let cname = rtc.media(mid).map(|media| media.cname().to_owned()).unwrap_or_default();
+        missing.push(sdp::Sent { mid, ssrc: *ssrc, rtx: *rtx, cname });
+    }
+    sdp::name_sources(answer, &missing)
 }
 
 fn bad_offer(failure: &Failure) -> RequestError {
     RequestError::BadOffer { reason: failure.to_string() }
 }
 
+/// The dependency descriptor, which str0m does not know: it negotiates an id for it,
+/// and neither reads nor writes it.
+fn dependency_descriptor() -> NegotiatedExtension {
+    NegotiatedExtension::with_serializer(Extension::DependencyDescriptor.uri(), Unread)
+}
+
+#[derive(Debug)]
+struct Unread;
+
+impl ExtensionSerializer for Unread {
+    fn write_to(&self, _: &mut [u8], _: &ExtensionValues) -> usize {
+        0
+    }
+
+    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
+        false
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+}
+
 impl Participant {
     /// Reads tracks and slots from the m-lines of an answer.
-    fn renegotiated(&mut self, answer: &str, random: &mut Random) {
+    fn renegotiated(
+        &mut self,
+        now: Instant,
+        offer: &str,
+        answer: &str,
+        limits: &Limits,
+        random: &mut Random,
+    ) {
         let lines = sdp::media_lines(answer);
-        self.read_tracks(&lines);
-        self.read_slots(&lines, random);
+        let mixed = sdp::allows_mixed_extensions(offer);
+        self.inbound.formats = Formats::of(&self.rtc);
+        self.inbound.extensions = self.session_extensions(&lines, mixed);
+        self.read_tracks(now, offer, &lines);
+        self.bind_announced(offer);
+        self.read_slots(&lines, mixed, limits, random);
+    }
+
+    /// Ids of all m-lines: those that share a transport agree on them.
+    fn session_extensions(&self, lines: &[(MediaKind, Mid)], mixed: bool) -> ExtensionMap {
+        let mut map = ExtensionMap::new(mixed);
+        for (_, mid) in lines {
+            self.add_extensions(*mid, &mut map);
+        }
+        map
+    }
+
+    fn add_extensions(&self, mid: Mid, map: &mut ExtensionMap) {
+        let Some(media) = self.rtc.media(mid) else { return };
+        for (id, negotiated) in media.remote_extmap().iter() {
+            if let Some(extension) = Extension::from_uri(negotiated.as_uri()) {
+                map.set(extension, id);
+            }
+        }
     }
 
     /// The first audio line is the microphone, the first video line the camera, the
     /// second the screen. Further lines only receive.
-    fn read_tracks(&mut self, lines: &[(MediaKind, Mid)]) {
+    fn read_tracks(&mut self, now: Instant, offer: &str, lines: &[(MediaKind, Mid)]) {
         let nth = |kind, n| lines.iter().filter(move |(line, _)| *line == kind).nth(n);
         for (source, line) in [
             (TrackSource::Microphone, nth(MediaKind::Audio, 0)),
@@ -163,70 +282,124 @@ impl Participant {
             let Some((_, mid)) = line else { continue };
             let published =
                 self.rtc.media(*mid).is_some_and(|media| media.direction().is_receiving());
-            match self.track_mut(source) {
-                Some(track) if track.mid == *mid => track.published = published,
-                Some(track) => {
-                    // The client recycled the m-line (RFC 8829 section 5.2.2).
-                    track.mid = *mid;
-                    track.ssrc = None;
-                    track.published = published;
-                }
-                None => self.tracks.push(Track {
-                    mid: *mid,
-                    source,
-                    published,
-                    ssrc: None,
-                    keyframes: KeyframeRequests::default(),
-                    subscribers: Vec::new(),
-                }),
+            let mut rids: Vec<_> = sdp::simulcast_layers(offer, mid, MAX_SPATIAL)
+                .into_iter()
+                .map(|rid| Some(Rid::from(rid)))
+                .collect();
+            if rids.is_empty() {
+                rids.push(None);
             }
+            self.read_track(now, source, *mid, published, &rids);
+        }
+    }
+
+    fn read_track(
+        &mut self,
+        now: Instant,
+        source: TrackSource,
+        mid: Mid,
+        published: bool,
+        rids: &[Option<Rid>],
+    ) {
+        let fresh = Track::new(now, source, mid, published, rids);
+        let Some(index) = self.tracks.iter().position(|track| track.source == source) else {
+            self.tracks.push(fresh);
+            return;
+        };
+        let track = &mut self.tracks[index];
+        track.published = published;
+        // Either the client recycled the m-line (RFC 8829 section 5.2.2), or it sends
+        // other layers from now on. A client that stops to send names none.
+        let other_layers =
+            published && !track.layers.iter().map(|layer| layer.rid).eq(rids.iter().copied());
+        if track.mid != mid || other_layers {
+            *track = fresh;
+            self.inbound.bindings.forget_track(index);
+        }
+    }
+
+    /// Binds the SSRCs that the offer names, so that packets without a MID find their
+    /// m-line.
+    fn bind_announced(&mut self, offer: &str) {
+        for announced in sdp::announced(offer) {
+            let track = self.tracks.iter().position(|track| *track.mid == *announced.mid);
+            let Some(track) = track else { continue };
+            let source = Source { track, layer: 0 };
+            let mut bind = |ssrc, role| {
+                if self.inbound.bindings.find(ssrc) != Some(role) {
+                    self.inbound.bindings.bind(ssrc, role);
+                }
+            };
+            bind(announced.ssrc, Role::Media(source));
+            if let Some(rtx) = announced.rtx {
+                bind(rtx, Role::Repair(source));
+            }
+            // What str0m expects there it would ask for again and again.
+            self.rtc.direct_api().remove_stream_rx(announced.ssrc.into());
         }
     }
 
     /// Slots are in the order in which their m-lines first let us send, and are
     /// never removed: subscriptions name them by index.
-    fn read_slots(&mut self, lines: &[(MediaKind, Mid)], random: &mut Random) {
+    fn read_slots(
+        &mut self,
+        lines: &[(MediaKind, Mid)],
+        mixed: bool,
+        limits: &Limits,
+        random: &mut Random,
+    ) {
         for slot in &mut self.slots {
             slot.open = false;
-            slot.payload_type = None;
+            slot.translated = None;
         }
         for (kind, mid) in lines {
-            let sends = self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
-            if !sends {
+            let Some((negotiated, payload_types)) = self.negotiated_stream(*mid, mixed) else {
                 continue;
-            }
+            };
             let known = self.slots.iter().position(|slot| slot.mid == *mid);
-            let index = known.unwrap_or_else(|| {
-                self.slots.push(Slot {
-                    mid: *mid,
-                    kind: *kind,
-                    open: false,
-                    ssrc: None,
-                    carries: None,
-                    rewriter: Rewriter::new(random.next()),
-                    payload_type: None,
-                });
-                self.slots.len() - 1
-            });
-            self.open_slot(index);
+            match known {
+                Some(index) => {
+                    self.slots[index].open = true;
+                    self.slots[index].payload_types = payload_types;
+                    self.outbound.streams[index].renegotiate(negotiated);
+                }
+                // The index has to fit an entry of the queue.
+                None if self.slots.len() < usize::from(u8::MAX) => {
+                    let clock_rate = match kind {
+                        MediaKind::Audio => AUDIO_CLOCK_RATE,
+                        MediaKind::Video => VIDEO_CLOCK_RATE,
+                    };
+                    let stream = SendStream::new(
+                        negotiated,
+                        clock_rate,
+                        random.next(),
+                        limits.history_bytes,
+                    );
+                    self.outbound.streams.push(stream);
+                    self.slots.push(Slot::new(*kind, *mid, payload_types, random.next()));
+                }
+                None => {}
+            }
         }
     }
 
-    /// Finds the SSRC that str0m put into the answer for a slot.
-    fn open_slot(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        slot.open = true;
+    /// What the answer says of the stream we may send in an m-line, with its payload
+    /// types; `None` when we may not.
+    fn negotiated_stream(&mut self, mid: Mid, mixed: bool) -> Option<(Negotiated, Vec<u8>)> {
+        let media = self.rtc.media(mid).filter(|media| media.direction().is_sending())?;
+        let cname = media.cname().to_owned();
+        let payload_types: Vec<u8> = media.remote_pts().iter().map(|pt| **pt).collect();
+        let mut extensions = ExtensionMap::new(mixed);
+        self.add_extensions(mid, &mut extensions);
         let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_tx_by_mid(slot.mid, None) else {
-            slot.ssrc = None;
-            return;
+        let stream = direct.stream_tx_by_mid(mid, None)?;
+        let negotiated = Negotiated {
+            ssrc: *stream.ssrc(),
+            rtx_ssrc: stream.rtx().map(|ssrc| *ssrc),
+            rtx_types: self.inbound.formats.repairs(&payload_types),
+            cname,
+            header: HeaderWriter::new(&extensions, &mid, mixed),
         };
-        // Setting the cache empties it, so only once per stream.
-        if slot.ssrc != Some(stream.ssrc()) {
-            slot.ssrc = Some(stream.ssrc());
-            if slot.kind == MediaKind::Video {
-                stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, RTX_SHARE);
-            }
-        }
+        Some((negotiated, payload_types))
     }
 }

@@ -4,27 +4,59 @@ use std::time::{Duration, Instant};
 
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::Ssrc;
+use housecall_protocol::media::ParticipantRole;
 use str0m::{IceConnectionState, Rtc};
 
-use crate::keyframe::KeyframeRequests;
+use crate::allocate::Steering;
+use crate::flow::Flow;
+use crate::inbound::{Inbound, Source, Stream};
+use crate::keys::CapturedKeys;
+use crate::outbound::Outbound;
 use crate::quality::Meter;
-use crate::rewrite::Rewriter;
-use crate::slab::Key;
-use crate::slots::TrackId;
+use crate::reports::ReportTimer;
+use crate::slot::Slot;
+use crate::track::{Content, Layer, Track};
+use crate::voices::Voice;
 
 pub(crate) struct Participant {
     pub(crate) room: CallId,
     pub(crate) person: PersonId,
-    pub(crate) rtc: Rtc,
+    /// ICE, DTLS and the session description. Media does not pass through it.
+    pub(crate) rtc: Box<Rtc>,
+    /// When `rtc` wants to be called.
+    pub(crate) rtc_due: Option<Instant>,
+    /// When anything of this participant is due, except for waiting packets.
+    pub(crate) due: Option<Instant>,
+    pub(crate) keys: CapturedKeys,
     pub(crate) joined_at: Instant,
     pub(crate) link: Link,
+    /// The path that the client nominated for what we send, and since when.
+    pub(crate) flow: Option<Flow>,
+    pub(crate) nominated_at: Option<Instant>,
+    /// When anything authentic came by that path last.
+    pub(crate) heard_at: Option<Instant>,
+    /// Another path that the client nominated, but has sent no media by.
+    pub(crate) proposed: Option<Flow>,
+    pub(crate) inbound: Inbound,
+    /// Its streams correspond to `slots`.
+    pub(crate) outbound: Outbound,
+    pub(crate) reports: ReportTimer,
+    /// Which layers they get.
+    pub(crate) steering: Steering,
+    /// When the room's voices are to be looked at again because of theirs.
+    pub(crate) voice_due: Option<Instant>,
     /// What the participant may send, by m-line. At most one of each source.
     pub(crate) tracks: Vec<Track>,
+    /// Which layers of the tracks are watched may have changed.
+    pub(crate) watched_changed: bool,
     /// What the participant receives: their m-lines, in order.
     pub(crate) slots: Vec<Slot>,
+    pub(crate) role: ParticipantRole,
     /// What the participant says to be sending; everything until they say so.
+    pub(crate) says: MediaState,
+    /// What the house lets them send.
+    pub(crate) allowed: MediaState,
+    /// What is passed on: what they say and may.
     pub(crate) media: MediaState,
     /// A copy of the room's, so that a packet needs no look-up of the room.
     pub(crate) forwarding: bool,
@@ -34,45 +66,11 @@ pub(crate) struct Participant {
     pub(crate) touched: bool,
     /// The slots as last announced.
     pub(crate) announced: Vec<MediaSlot>,
-    /// Video slots last asked for; 0 when there are enough.
-    pub(crate) video_slots_asked: u8,
+    /// There are more tracks than slots of some kind.
+    pub(crate) is_short: bool,
+    /// Audio and video slots last asked for; `None` when there are enough.
+    pub(crate) slots_asked: Option<(u8, u8)>,
     pub(crate) quality: Meter,
-}
-
-/// Something the participant publishes.
-#[derive(Debug)]
-pub(crate) struct Track {
-    pub(crate) mid: Mid,
-    pub(crate) source: TrackSource,
-    /// The m-line's direction lets the participant send.
-    pub(crate) published: bool,
-    /// Learnt with the first packet; changes when the publisher restarts the track.
-    pub(crate) ssrc: Option<Ssrc>,
-    pub(crate) keyframes: KeyframeRequests,
-    /// Whose slots carry it.
-    pub(crate) subscribers: Vec<Subscriber>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Subscriber {
-    pub(crate) participant: Key,
-    pub(crate) slot: usize,
-}
-
-/// A place in which the participant can receive one track: one m-line, one SSRC.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) mid: Mid,
-    pub(crate) kind: MediaKind,
-    /// The m-line lets us send. A closed slot is kept, since its SSRC and numbers
-    /// go on when it opens again.
-    pub(crate) open: bool,
-    pub(crate) ssrc: Option<Ssrc>,
-    pub(crate) carries: Option<TrackId>,
-    pub(crate) rewriter: Rewriter,
-    /// The payload type of the source that was translated last, and ours for it
-    /// (`None` when the receiver did not negotiate the codec).
-    pub(crate) payload_type: Option<(Pt, Option<Pt>)>,
 }
 
 /// State of the peer connection.
@@ -169,18 +167,13 @@ impl Link {
     }
 }
 
-impl Slot {
-    pub(crate) fn empty(&mut self) {
-        self.carries = None;
-        self.rewriter.restart();
-    }
-}
-
 impl Participant {
     /// Whether a track is there for others: sent by the m-line, and for a screen,
     /// shared at the moment. A muted microphone or camera keeps its slot.
     pub(crate) fn offers(&self, track: &Track) -> bool {
-        track.published && (track.source != TrackSource::Screen || self.media.screen)
+        self.role.may_send()
+            && track.published
+            && (track.source != TrackSource::Screen || self.media.screen)
     }
 
     /// Tracks whose m-lines let the participant send.
@@ -196,40 +189,57 @@ impl Participant {
         }
     }
 
+    pub(crate) fn microphone(&self) -> Option<&Voice> {
+        self.tracks.iter().find_map(|track| match &track.content {
+            Content::Sound(voice) if self.offers(track) => Some(voice),
+            Content::Sound(_) | Content::Picture { .. } => None,
+        })
+    }
+
+    pub(crate) fn microphone_mut(&mut self) -> Option<&mut Voice> {
+        self.tracks.iter_mut().find_map(Track::voice_mut)
+    }
+
     pub(crate) fn track_mut(&mut self, source: TrackSource) -> Option<&mut Track> {
         self.tracks.iter_mut().find(|track| track.source == source)
     }
 
-    /// The track a packet belongs to.
-    pub(crate) fn track_of(&mut self, ssrc: Ssrc) -> Option<usize> {
-        if let Some(index) = self.tracks.iter().position(|track| track.ssrc == Some(ssrc)) {
-            return Some(index);
-        }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
-        let index = self.tracks.iter().position(|track| track.mid == mid)?;
-        self.tracks[index].ssrc = Some(ssrc);
-        Some(index)
+    pub(crate) fn layer_mut(&mut self, source: Source) -> Option<&mut Layer> {
+        self.tracks.get_mut(source.track)?.layers.get_mut(source.layer)
     }
 
-    /// Sends the keyframe requests that are due. Whether any was.
-    pub(crate) fn request_due_keyframes(&mut self, now: Instant) -> bool {
-        let mut any = false;
-        for track in &mut self.tracks {
-            if !track.keyframes.take_due(now) {
-                continue;
-            }
-            if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(track.mid, None) {
-                stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
-                any = true;
-            }
-        }
-        any
+    /// Sees to it that something is done by then.
+    pub(crate) fn need_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    /// When this participant needs attention for reasons of ours, not of str0m's.
+    /// When anything but waiting packets is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let keyframes = self.tracks.iter().filter_map(|track| track.keyframes.next()).min();
-        [self.link.deadline(), keyframes].into_iter().flatten().min()
+        let layers = self.tracks.iter().flat_map(|track| &track.layers);
+        let media = layers
+            .flat_map(|layer| {
+                let nack = layer.stream.as_ref().and_then(Stream::next_nack);
+                [layer.keyframes.next(), nack]
+            })
+            .flatten()
+            .min();
+        let switched_off = self.tracks.iter().filter_map(|track| match &track.content {
+            Content::Picture { dynacast, .. } => dynacast.next_timeout(),
+            Content::Sound(_) => None,
+        });
+        [
+            self.rtc_due,
+            self.link.deadline(),
+            media,
+            switched_off.min(),
+            self.steering.next(),
+            self.inbound.arrivals.next_report(),
+            self.reports.next(),
+            self.quality.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use housecall_protocol::ids::PersonId;
 
 use crate::slab::Key;
+use crate::voices::Floor;
 
 #[derive(Debug, Default)]
 pub(crate) struct Room {
@@ -14,6 +15,12 @@ pub(crate) struct Room {
     pub(crate) members: Vec<(PersonId, Key)>,
     /// When an empty room is forgotten.
     pub(crate) expires: Option<Instant>,
+    /// Who speaks, by participant.
+    pub(crate) floor: Floor<Key>,
+    /// When the voices were looked at last.
+    pub(crate) listened_at: Option<Instant>,
+    /// Somebody spoke: the room waits to be looked at again even if nothing comes.
+    pub(crate) is_lively: bool,
 }
 
 impl Room {

@@ -14,17 +14,33 @@ pub(crate) struct TrackId {
 
 impl TrackId {
     pub(crate) const fn kind(self) -> MediaKind {
-        match self.source {
-            TrackSource::Microphone => MediaKind::Audio,
-            TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
-        }
+        kind_of(self.source)
     }
 }
 
-/// Fills `slots` (kind of media, and what is carried) with `wanted` tracks, most
-/// important first. What is carried already stays where it is, since moving it
-/// costs a keyframe and a flicker.
-pub(crate) fn assign(slots: &mut [(MediaKind, Option<TrackId>)], wanted: &[TrackId]) {
+pub(crate) const fn kind_of(source: TrackSource) -> MediaKind {
+    match source {
+        TrackSource::Microphone => MediaKind::Audio,
+        TrackSource::Camera | TrackSource::Screen => MediaKind::Video,
+    }
+}
+
+/// Fills `slots` (kind of media, and what is carried) with the first of the `wanted`
+/// tracks, most important first. What is carried already and still among those stays
+/// where it is, since moving it costs a keyframe and a flicker. Whether all found room.
+pub(crate) fn assign(slots: &mut [(MediaKind, Option<TrackId>)], wanted: &[TrackId]) -> bool {
+    let fitting: Vec<_> = [MediaKind::Audio, MediaKind::Video]
+        .into_iter()
+        .flat_map(|kind| {
+            let room = slots.iter().filter(|(slot, _)| *slot == kind).count();
+            wanted.iter().copied().filter(move |track| track.kind() == kind).take(room)
+        })
+        .collect();
+    fill(slots, &fitting);
+    fitting.len() == wanted.len()
+}
+
+fn fill(slots: &mut [(MediaKind, Option<TrackId>)], wanted: &[TrackId]) {
     for (kind, carried) in slots.iter_mut() {
         if carried.is_some_and(|track| track.kind() != *kind || !wanted.contains(&track)) {
             *carried = None;
@@ -59,10 +75,15 @@ mod tests {
         let mut slots =
             [(MediaKind::Audio, None), (MediaKind::Video, None), (MediaKind::Video, None)];
 
-        assign(&mut slots, &[voice_a, camera_a, camera_b, screen_b]);
+        assert!(!assign(&mut slots, &[voice_a, camera_a, camera_b, screen_b]));
         assert_eq!(slots.map(|slot| slot.1), [Some(voice_a), Some(camera_a), Some(camera_b)]);
 
-        assign(&mut slots, &[camera_b, screen_b]);
+        assert!(assign(&mut slots, &[camera_b, screen_b]));
         assert_eq!(slots.map(|slot| slot.1), [None, Some(screen_b), Some(camera_b)]);
+
+        // More important ones take the place of who comes later now.
+        let voice_b = track(b, TrackSource::Microphone);
+        assert!(!assign(&mut slots, &[voice_b, voice_a, camera_a, camera_b, screen_b]));
+        assert_eq!(slots.map(|slot| slot.1), [Some(voice_b), Some(camera_a), Some(camera_b)]);
     }
 }

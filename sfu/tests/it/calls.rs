@@ -4,6 +4,7 @@ use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::domain::{MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use housecall_sfu::{Config, StartError};
 
 use crate::peer::{Peer, Received, message};
@@ -127,7 +128,9 @@ async fn rooms_spread_over_workers_and_requests_are_answered() {
     let refused = relay.request(&SfuRequest::SetForwarding { room, forwarding: true }).await;
     assert_eq!(refused.map_err(|refusal| refusal.code), Err(ErrorCode::NotFound));
     let sdp = "nonsense".to_owned();
-    let refused = relay.request(&SfuRequest::Join { room, participant, sdp }).await;
+    let refused = relay
+        .request(&SfuRequest::Join { room, participant, sdp, role: ParticipantRole::Member })
+        .await;
     assert_eq!(refused.map_err(|refusal| refusal.code), Err(ErrorCode::BadFrame));
     assert_eq!(relay.request(&SfuRequest::Close { room }).await, Ok(SfuReply::Done));
 
@@ -150,7 +153,7 @@ async fn a_wrong_address_or_a_taken_port_is_named() {
     let message = refused.map(|error| error.to_string()).unwrap_or_default();
     assert!(message.contains(&port.to_string()) && message.contains("port_base"), "{message}");
 
-    let bind = std::net::Ipv4Addr::UNSPECIFIED.into();
+    let bind = vec![std::net::Ipv4Addr::UNSPECIFIED.into()];
     let config = Config { bind, port_base: 0, workers: 1, ..Config::default() };
     let refused = housecall_sfu::start(context(), config).await.err();
     assert!(matches!(refused, Some(StartError::Unreachable { .. })), "{refused:?}");

@@ -1,5 +1,8 @@
 //! The relay over real sockets, with peers of a WebRTC stack that is not its own.
 
 mod calls;
+mod drain;
 mod peer;
+mod reach;
 mod relay;
+mod traveller;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use housecall_protocol::cluster::{SfuReply, SfuRequest};
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp::{Header, Packet};
 use rtc::rtp_transceiver::rtp_sender::{
@@ -133,7 +134,12 @@ impl Peer {
         let offer = connection.local_description().await.expect("set above");
 
         let person = PersonId::generate();
-        let request = SfuRequest::Join { room, participant: person, sdp: offer.sdp };
+        let request = SfuRequest::Join {
+            room,
+            participant: person,
+            sdp: offer.sdp,
+            role: ParticipantRole::Member,
+        };
         let answer = match relay.request(&request).await {
             Ok(SfuReply::Answer { sdp }) => RTCSessionDescription::answer(sdp).expect("SDP"),
             other => panic!("expected an answer, got {other:?}"),

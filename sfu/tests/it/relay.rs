@@ -5,7 +5,9 @@ use std::time::Duration;
 use housecall_platform::bus::{Bus, Subscription};
 use housecall_platform::service::{Context, Running, Settings};
 use housecall_platform::token::Verifier;
-use housecall_protocol::cluster::{Answer, Placement, SfuEvent, SfuReply, SfuRequest, subject};
+use housecall_protocol::cluster::{
+    Answer, Placement, SfuCheck, SfuEvent, SfuMissing, SfuReply, SfuRequest, subject,
+};
 use housecall_protocol::ids::{CallId, NodeId};
 use housecall_sfu::Config;
 use tokio_util::sync::CancellationToken;
@@ -22,11 +24,19 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
+    /// A relay on free ports of loopback.
+    pub(crate) fn config(workers: usize) -> Config {
+        Config { port_base: 0, workers, drain_s: 0, ..Config::default() }
+    }
+
     pub(crate) async fn start(workers: usize) -> Self {
+        Self::start_with(Self::config(workers)).await
+    }
+
+    pub(crate) async fn start_with(config: Config) -> Self {
         let context = context();
         let (bus, node) = (context.bus.clone(), NodeId(context.node));
         let (metrics, shutdown) = (context.metrics.clone(), context.shutdown.clone());
-        let config = Config { port_base: 0, workers, ..Config::default() };
         let running = housecall_sfu::start(context, config).await.expect("the relay starts");
         Self { bus, node, metrics, shutdown, running }
     }
@@ -43,11 +53,11 @@ impl Relay {
     }
 
     pub(crate) async fn events(&self, room: CallId) -> Events {
-        let subscription = self.bus.subscribe(&subject::sfu_event(room)).await;
+        let subscription = self.bus.subscribe(&subject::sfu_event(self.node, room)).await;
         Events { subscription: subscription.expect("the bus is open"), seen: Vec::new() }
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, as named on the page.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = housecall_platform::telemetry::render(&self.metrics);
         let line = page
@@ -57,8 +67,33 @@ impl Relay {
         line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
     }
 
-    pub(crate) async fn stop(self) {
+    /// Waits for a metric, which has no event of its own.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+        let mut polls = tokio::time::interval(Duration::from_millis(10));
+        let reached = async {
+            while self.metric(name) != value {
+                polls.tick().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            panic!("{name} stayed {}", self.metric(name));
+        }
+    }
+
+    /// Tells the process to stop.
+    pub(crate) fn begin_stop(&self) {
         self.shutdown.cancel();
+    }
+
+    pub(crate) async fn check(&self, room: CallId) -> Vec<CallId> {
+        let check = SfuCheck { rooms: vec![room] };
+        let subject = subject::sfu_check(self.node);
+        let answer = self.bus.request::<_, Answer<SfuMissing>>(&subject, &check, PATIENCE).await;
+        answer.expect("the relay answers").expect("a readable check").rooms
+    }
+
+    pub(crate) async fn stop(self) {
+        self.begin_stop();
         self.running.tasks.close();
         tokio::time::timeout(PATIENCE, self.running.tasks.wait()).await.expect("it stops");
     }

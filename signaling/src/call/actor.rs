@@ -5,7 +5,7 @@
 //! slow relay delays no hang-up. The inbox is bounded; what does not fit is
 //! refused as unavailable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,15 @@ use futures::FutureExt;
 use housecall_platform::bus::{Bus, Delivery, Subscription};
 use housecall_protocol::client::ErrorCode;
 use housecall_protocol::cluster::{
-    Answer, CallCommand, CallReply, CallRequest, PersonEvent, Refusal, SfuEvent, SfuReply,
-    SfuRequest, subject,
+    Answer, CallCommand, CallReply, CallRequest, PersonEvent, Refusal, SfuEvent, subject,
 };
-use housecall_protocol::domain::EndReason;
+use housecall_protocol::domain::{CallParty, EndReason};
 use housecall_protocol::{ConnectionId, NodeId, PersonId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::machine::{CallMachine, Effect, Input, RelayStep, Side, Ticket};
-use super::{finish, not_found};
+use super::machine::{CallMachine, Effect, Input, RelayStep, Seek, Ticket};
+use super::{finish, relay, seek};
 use crate::gateway::{Gateway, log_malformed};
 use crate::lane::Lane;
 use crate::storage::calls;
@@ -32,10 +31,13 @@ pub(super) const INBOX_BOUND: usize = 64;
 /// Requests to the relay that may wait behind a slow one.
 const RELAY_BOUND: usize = 64;
 
+/// How long participants have to move to another relay before the old one lets go.
+const MOVE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What reaches a call's task.
 pub(super) enum Message {
     Request {
-        request: CallRequest,
+        request: Box<CallRequest>,
         responder: Responder,
     },
     /// The caller's connection ended while the call was being started.
@@ -44,6 +46,10 @@ pub(super) enum Message {
     },
     /// Another ended the call in the database.
     EndedElsewhere,
+    /// This relay does not have the call's room any more.
+    RelayLost {
+        relay: NodeId,
+    },
 }
 
 /// Where an answer goes.
@@ -69,10 +75,19 @@ impl Responder {
 }
 
 /// What came of a request to the relay, or of a row that was written.
-enum Done {
+pub(super) enum Done {
     Nothing,
     Answered { ticket: Ticket, answer: Answer<CallReply> },
-    JoinFailed { side: Side, connection: ConnectionId, ticket: Ticket, refusal: Refusal },
+    JoinFailed { person: PersonId, connection: ConnectionId, ticket: Ticket, refusal: Refusal },
+    Found { ticket: Ticket, found: Answer<CallParty> },
+    Placed { relay: NodeId, events: Subscription },
+    NotPlaced,
+}
+
+/// The relay that the room leaves, where media goes on until all have moved.
+struct Left {
+    relay: NodeId,
+    until: Instant,
 }
 
 /// See the module.
@@ -80,11 +95,16 @@ pub(super) struct CallActor {
     gateway: Arc<Gateway>,
     machine: CallMachine,
     relay: NodeId,
+    /// Another relay is being sought.
+    placing: bool,
+    left: Option<Left>,
     events: Subscription,
     messages: mpsc::Receiver<Message>,
     steps: Lane<Done>,
     rows: Lane<Done>,
     responders: HashMap<Ticket, Responder>,
+    /// Requests that are answered by the call beside the relay's answer.
+    listens: HashSet<(Ticket, PersonId)>,
     tickets: u64,
 }
 
@@ -100,11 +120,14 @@ impl CallActor {
             gateway,
             machine,
             relay,
+            placing: false,
+            left: None,
             events,
             messages,
             steps: Lane::new(RELAY_BOUND),
             rows: Lane::new(RELAY_BOUND),
             responders: HashMap::new(),
+            listens: HashSet::new(),
             tickets: 0,
         }
     }
@@ -119,11 +142,15 @@ impl CallActor {
         self.messages.close();
         self.refuse_the_rest().await;
         finish::close_room(&self.gateway, self.machine.id(), self.relay).await;
+        if let Some(left) = self.left {
+            finish::close_room(&self.gateway, self.machine.id(), left.relay).await;
+        }
     }
 
     async fn step(&mut self) {
         let stop = self.gateway.calls.stop.clone();
-        let timeout = self.machine.poll_timeout();
+        let left = self.left.as_ref().map(|left| left.until.into_std());
+        let timeout = self.machine.poll_timeout().into_iter().chain(left).min();
         tokio::select! {
             biased;
             () = stop.cancelled() => self.input(Input::Abort).await,
@@ -148,24 +175,29 @@ impl CallActor {
     async fn message(&mut self, message: Message) {
         let (request, responder) = match message {
             Message::EndedElsewhere => return self.input(Input::Abort).await,
+            Message::RelayLost { relay } if relay == self.relay => {
+                return self.input(Input::RelayLost).await;
+            }
+            // It has moved meanwhile.
+            Message::RelayLost { .. } => return,
             Message::CallerGone { connection } => {
                 let ticket = self.ticket(Responder::Nobody);
-                let (side, command) = (Side::Caller, CallCommand::Disconnected);
-                return self.input(Input::Command { side, connection, ticket, command }).await;
+                let person = self.machine.view().caller.person;
+                let command = CallCommand::Disconnected;
+                return self.input(Input::Command { person, connection, ticket, command }).await;
             }
             Message::Request { request, responder } => (request, responder),
         };
-        let Some(side) = self.machine.side_of(request.actor.person) else {
-            return responder.respond(&self.gateway.context.bus, Err(not_found())).await;
-        };
+        let person = request.actor.person;
         if let CallCommand::Report(report) = &request.command
             && let Some(first_frame_ms) = report.first_frame_ms
+            && self.machine.place_of(person).is_some()
         {
             self.gateway.metrics.first_frame.observe(f64::from(first_frame_ms) / 1000.0);
         }
         let ticket = self.ticket(responder);
-        let CallRequest { connection, command, .. } = request;
-        self.input(Input::Command { side, connection, ticket, command }).await;
+        let CallRequest { connection, command, .. } = *request;
+        self.input(Input::Command { person, connection, ticket, command }).await;
     }
 
     fn ticket(&mut self, responder: Responder) -> Ticket {
@@ -179,10 +211,14 @@ impl CallActor {
         match done {
             Done::Nothing => {}
             Done::Answered { ticket, answer } => self.reply(ticket, answer).await,
-            Done::JoinFailed { side, connection, ticket, refusal } => {
+            Done::JoinFailed { person, connection, ticket, refusal } => {
                 self.reply(ticket, Err(refusal)).await;
-                self.input(Input::JoinFailed { side, connection }).await;
+                self.input(Input::JoinFailed { person, connection }).await;
             }
+            Done::Found { ticket, found } => self.input(Input::Found { ticket, found }).await,
+            Done::Placed { relay, events } => self.placed(relay, events).await,
+            // The next look at the relays tries again.
+            Done::NotPlaced => self.placing = false,
         }
     }
 
@@ -190,6 +226,52 @@ impl CallActor {
         for effect in self.machine.handle(Instant::now().into_std(), input) {
             self.perform(effect).await;
         }
+        self.leave_old_relay();
+    }
+
+    fn place(&mut self) {
+        if self.placing {
+            return;
+        }
+        let work = relay::place(Arc::clone(&self.gateway), self.machine.id()).boxed();
+        self.placing = self.rows.push(work).is_ok();
+    }
+
+    /// The room is at `relay` from now on; the participants are told to go there.
+    async fn placed(&mut self, relay: NodeId, events: Subscription) {
+        self.placing = false;
+        tracing::info!(call = %self.machine.id(), from = %self.relay, to = %relay, "room moves");
+        self.events = events;
+        let before = std::mem::replace(&mut self.relay, relay);
+        if let Some(driven) = self.gateway.calls.local_calls().get_mut(&self.machine.id()) {
+            driven.relay = relay;
+        }
+        if before != relay {
+            let until = Instant::now() + MOVE_PATIENCE;
+            if let Some(older) = self.left.replace(Left { relay: before, until }) {
+                self.close_at(older.relay);
+            }
+        }
+        self.input(Input::RelayFound).await;
+    }
+
+    /// Closes the room at the relay it has left, once nobody needs it there.
+    fn leave_old_relay(&mut self) {
+        let now = Instant::now();
+        let over = |left: &mut Left| self.machine.has_settled() || left.until <= now;
+        if let Some(left) = self.left.take_if(over) {
+            self.close_at(left.relay);
+        }
+    }
+
+    fn close_at(&mut self, relay: NodeId) {
+        let (gateway, call) = (Arc::clone(&self.gateway), self.machine.id());
+        let work = async move {
+            finish::close_room(&gateway, call, relay).await;
+            Done::Nothing
+        };
+        // A full lane: the relay closes a room that everybody has left.
+        let _ = self.rows.push(work.boxed());
     }
 
     async fn perform(&mut self, effect: Effect) {
@@ -197,10 +279,13 @@ impl CallActor {
             Effect::Reply { ticket, reply } => self.reply(ticket, reply).await,
             Effect::Notify { to, frame } => {
                 let event = PersonEvent::Frame(frame);
-                let subject = subject::person_event(self.person(to));
-                self.gateway.publish(&subject, &event).await;
+                self.gateway.publish(&subject::person_event(to), &event).await;
             }
             Effect::Relay(step) => self.ask_relay(step).await,
+            Effect::Place => self.place(),
+            Effect::Seek { ticket, seek } => self.seek(ticket, seek).await,
+            // Freed first, told second: whoever hears of it may start a new call.
+            Effect::Left { person } => seek::free(&self.gateway, self.machine.id(), person).await,
             Effect::Accepted { rang } => {
                 self.gateway.metrics.call_ring.observe(rang.as_secs_f64());
                 let work = record_accept(Arc::clone(&self.gateway), self.machine.id()).boxed();
@@ -209,16 +294,37 @@ impl CallActor {
             }
             Effect::Flowing { joined_in } => {
                 self.gateway.metrics.call_join.observe(joined_in.as_secs_f64());
+                // Lists show that the call runs.
+                finish::changed(&self.gateway, self.machine.view().subject).await;
             }
+            Effect::Judged(sample) => self.gateway.metrics.judged(sample),
+            Effect::Stuck { source, fault } => self.gateway.metrics.stuck(source, fault),
             Effect::End { reason, talked } => self.end(reason, talked).await,
         }
     }
 
-    fn person(&self, side: Side) -> PersonId {
-        self.machine.party(side).who.person
+    async fn seek(&mut self, ticket: Ticket, seek: Seek) {
+        if let Seek::Listener { person } = seek {
+            self.listens.insert((ticket, person));
+        }
+        let work = seek::find(Arc::clone(&self.gateway), self.machine.id(), ticket, seek);
+        if self.rows.push(work.boxed()).is_err() {
+            let found = Err(super::overloaded());
+            Box::pin(self.input(Input::Found { ticket, found })).await;
+        }
     }
 
     async fn reply(&mut self, ticket: Ticket, answer: Answer<CallReply>) {
+        let listens = self.listens.iter().find(|(listens, _)| *listens == ticket).copied();
+        let answer = match (listens, answer) {
+            (Some((_, person)), Ok(CallReply::Answer { sdp })) => {
+                Ok(CallReply::Joined { view: Box::new(self.machine.view_for(person)), sdp })
+            }
+            (_, answer) => answer,
+        };
+        if let Some(listens) = listens {
+            self.listens.remove(&listens);
+        }
         if let Some(responder) = self.responders.remove(&ticket) {
             responder.respond(&self.gateway.context.bus, answer).await;
         }
@@ -227,15 +333,13 @@ impl CallActor {
     async fn ask_relay(&mut self, step: RelayStep) {
         let ticket = match &step {
             RelayStep::Join { ticket, .. } | RelayStep::Offer { ticket, .. } => Some(*ticket),
-            RelayStep::SetMedia { .. } | RelayStep::StartForwarding => None,
+            RelayStep::SetMedia { .. }
+            | RelayStep::SetAllowed { .. }
+            | RelayStep::SetTiles { .. }
+            | RelayStep::Leave { .. }
+            | RelayStep::StartForwarding => None,
         };
-        let work = relay_step(
-            Arc::clone(&self.gateway),
-            self.machine.id(),
-            self.relay,
-            [Side::Caller, Side::Callee].map(|side| self.person(side)),
-            step,
-        );
+        let work = relay::step(Arc::clone(&self.gateway), self.machine.id(), self.relay, step);
         if self.steps.push(work.boxed()).is_err()
             && let Some(ticket) = ticket
         {
@@ -250,7 +354,7 @@ impl CallActor {
             self.rows.next().await;
         }
         let call = self.machine.id();
-        let quality = self.machine.quality().to_json();
+        let quality = self.machine.quality().summaries();
         let finished = finish::record(&self.gateway, call, reason, &quality, talked).await;
         tracing::info!(%call, reason = reason.as_str(), "call ended");
         if let Some(talked) = talked {
@@ -298,68 +402,6 @@ async fn record_accept(gateway: Arc<Gateway>, call: housecall_protocol::CallId) 
         Ok(false) => tracing::warn!(%call, "accepted, but ended in the database"),
         // The end will record it: it knows how long the talk was.
         Err(error) => tracing::error!(%call, %error, "record of an accept"),
-    }
-    Done::Nothing
-}
-
-async fn relay_step(
-    gateway: Arc<Gateway>,
-    room: housecall_protocol::CallId,
-    relay: NodeId,
-    [caller, callee]: [PersonId; 2],
-    step: RelayStep,
-) -> Done {
-    let subject = subject::sfu_request(relay);
-    let person = |side| match side {
-        Side::Caller => caller,
-        Side::Callee => callee,
-    };
-    match step {
-        RelayStep::Join { side, connection, sdp, ticket, again } => {
-            let participant = person(side);
-            if again {
-                let leave = SfuRequest::Leave { room, participant };
-                // It may have left by itself; the join decides.
-                let _ = gateway.ask::<_, SfuReply>(&subject, &leave).await;
-            }
-            let join = SfuRequest::Join { room, participant, sdp };
-            match answer(gateway.ask(&subject, &join).await) {
-                Ok(reply) => Done::Answered { ticket, answer: Ok(reply) },
-                Err(refusal) => Done::JoinFailed { side, connection, ticket, refusal },
-            }
-        }
-        RelayStep::Offer { side, sdp, ticket } => {
-            let offer = SfuRequest::Offer { room, participant: person(side), sdp };
-            Done::Answered { ticket, answer: answer(gateway.ask(&subject, &offer).await) }
-        }
-        RelayStep::SetMedia { side, media } => {
-            let request = SfuRequest::SetMedia { room, participant: person(side), media };
-            log_refusal(room, gateway.ask(&subject, &request).await)
-        }
-        RelayStep::StartForwarding => {
-            let request = SfuRequest::SetForwarding { room, forwarding: true };
-            log_refusal(room, gateway.ask(&subject, &request).await)
-        }
-    }
-}
-
-fn answer(answer: Answer<SfuReply>) -> Answer<CallReply> {
-    Ok(match answer? {
-        SfuReply::Answer { sdp } => CallReply::Answer { sdp },
-        SfuReply::Done => CallReply::Done,
-    })
-}
-
-fn log_refusal(call: housecall_protocol::CallId, answer: Answer<SfuReply>) -> Done {
-    if let Err(refusal) = answer {
-        // The time-outs of the call bound what comes of it.
-        if refusal.code == ErrorCode::NotFound {
-            // The participant never joined: their offer was refused just before. Whoever
-            // sends such offers must not fill the log with errors of ours.
-            tracing::info!(%call, "the relay does not know the participant");
-        } else {
-            tracing::error!(%call, code = ?refusal.code, "relay refused");
-        }
     }
     Done::Nothing
 }

@@ -9,6 +9,7 @@ use housecall_protocol::cluster::{
 use housecall_protocol::domain::{CallSubject, EndReason};
 use housecall_protocol::{CallId, NodeId, PersonId};
 
+use super::quality::Summary;
 use crate::gateway::Gateway;
 use crate::storage::calls::{self, Finished};
 
@@ -22,7 +23,7 @@ pub(super) async fn record(
     gateway: &Gateway,
     call: CallId,
     reason: EndReason,
-    quality: &serde_json::Value,
+    quality: &[Summary],
     talked: Option<Duration>,
 ) -> Option<Finished> {
     let talked_s = talked.map(|talked| talked.as_secs_f64());
@@ -45,8 +46,7 @@ pub(super) async fn record(
 
 /// A call that never rang: its relay or its database failed.
 pub(super) async fn record_failure(gateway: &Gateway, call: CallId) {
-    let nothing = serde_json::json!({});
-    let finished = record(gateway, call, EndReason::Failed, &nothing, None).await;
+    let finished = record(gateway, call, EndReason::Failed, &[], None).await;
     if let Some(finished) = finished {
         let event = ChatEvent::Head {
             conversation: finished.conversation,
@@ -70,17 +70,23 @@ pub(super) async fn announce(
         head_change: 0,
     };
     gateway.publish(&subject::chat_event(finished.conversation), &event).await;
-    let (topic, id) = match about {
-        CallSubject::Consultation(id) => (Topic::Consultations, id.to_string()),
-        CallSubject::Callback(id) => (Topic::Callbacks, id.to_string()),
-    };
-    gateway.publish(subject::DESK_EVENT, &DeskEvent { topic, id: id.clone() }).await;
+    let (topic, id) = changed(gateway, about).await;
     if topic == Topic::Callbacks {
         // A talk has finished the callback: the patient's own list changes, too.
         let frame = ServerFrame::Changed(Changed { topic, id });
         let event = PersonEvent::Frame(Box::new(frame));
         gateway.publish(&subject::person_event(patient), &event).await;
     }
+}
+
+/// Tells every desk that what a call is about looks different now.
+pub(super) async fn changed(gateway: &Gateway, about: CallSubject) -> (Topic, String) {
+    let (topic, id) = match about {
+        CallSubject::Consultation(id) => (Topic::Consultations, id.to_string()),
+        CallSubject::Callback(id) => (Topic::Callbacks, id.to_string()),
+    };
+    gateway.publish(subject::DESK_EVENT, &DeskEvent { topic, id: id.clone() }).await;
+    (topic, id)
 }
 
 /// Frees the room. Its relay may be gone with it.

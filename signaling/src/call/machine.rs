@@ -1,35 +1,51 @@
-//! The state machine of one call: `ringing -> connecting -> active -> ended`.
+//! The state machine of one call: `ringing -> connecting -> active -> ended`, between a
+//! caller and a callee, with guests who come and go while it is active.
 //!
 //! Pure: the time comes in with each [`Input`], what is to be done goes out as
 //! [`Effect`]s in order. It knows nothing of sockets, the bus or the database.
 
+mod allowance;
 mod commands;
+mod data;
+mod faults;
+mod guests;
+mod levels;
+mod moves;
 mod party;
+mod relay;
 #[cfg(test)]
 mod tests;
+mod view;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use housecall_protocol::client::{
-    CallOfferNeeded, CallQuality, CallSlots, CallUpdate, ServerFrame,
-};
+use housecall_protocol::client::ServerFrame;
 use housecall_protocol::cluster::{Answer, CallCommand, CallReply, SfuEvent};
 use housecall_protocol::domain::{
-    CallMedia, CallState, CallSubject, CallView, EndReason, MediaState, QualityLevel, TimestampMs,
+    CallMedia, CallParty, CallSubject, EndReason, MediaState, TimestampMs, TrackSource,
 };
+use housecall_protocol::media::{MediaFault, ParticipantRole, Tile};
 use housecall_protocol::{CallId, ConnectionId, ConversationId, PersonId};
 
-use super::quality::Quality;
+use super::quality::{Quality, Sample};
+use faults::Fault;
+use guests::{Guest, Sought};
 pub(crate) use party::Party;
 use party::Signaling;
 
-/// How long each state may last.
+/// How long each state may last, and how much of what there may be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
+pub(crate) struct Rules {
     pub(crate) ring: Duration,
     pub(crate) connecting: Duration,
     pub(crate) away: Duration,
     pub(crate) media_lost: Duration,
+    pub(crate) max_guests: usize,
+    pub(crate) listen_in: bool,
+    /// Data messages of one participant: on average per second, and at once.
+    pub(crate) data_per_second: u32,
+    pub(crate) data_burst: u32,
 }
 
 /// What does not change in a call.
@@ -42,32 +58,22 @@ pub(crate) struct CallInfo {
     pub(crate) created_at: TimestampMs,
 }
 
-/// One of the two.
+/// What somebody is in a call: the call is between the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Side {
+pub(crate) enum Place {
     Caller,
     Callee,
-}
-
-impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
-
-    pub(crate) const fn other(self) -> Self {
-        match self {
-            Self::Caller => Self::Callee,
-            Self::Callee => Self::Caller,
-        }
-    }
+    Guest,
 }
 
 /// Names the request that a later reply answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(pub(crate) u64);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     Command {
-        side: Side,
+        person: PersonId,
         connection: ConnectionId,
         ticket: Ticket,
         command: CallCommand,
@@ -76,9 +82,18 @@ pub(crate) enum Input {
     Relay(SfuEvent),
     /// The relay refused a join that [`RelayStep::Join`] asked for.
     JoinFailed {
-        side: Side,
+        person: PersonId,
         connection: ConnectionId,
     },
+    /// What [`Effect::Seek`] found: they may come and are written down, or why not.
+    Found {
+        ticket: Ticket,
+        found: Answer<CallParty>,
+    },
+    /// The relay does not have the room any more.
+    RelayLost,
+    /// What [`Effect::Place`] wanted: the room is at another relay, or at a fresh one.
+    RelayFound,
     /// The time of [`CallMachine::poll_timeout`] has come.
     Tick,
     /// The call cannot go on here: the process stops, or another ended it.
@@ -92,10 +107,21 @@ pub(crate) enum Effect {
         reply: Answer<CallReply>,
     },
     Notify {
-        to: Side,
+        to: PersonId,
         frame: Box<ServerFrame>,
     },
     Relay(RelayStep),
+    /// Find a relay that takes the room.
+    Place,
+    /// Find out whether somebody may come into the call, and write them down.
+    Seek {
+        ticket: Ticket,
+        seek: Seek,
+    },
+    /// A guest is no longer in the call.
+    Left {
+        person: PersonId,
+    },
     /// Record that the callee accepted, after ringing this long.
     Accepted {
         rang: Duration,
@@ -103,6 +129,13 @@ pub(crate) enum Effect {
     /// Media flows both ways, this long after the accept.
     Flowing {
         joined_in: Duration,
+    },
+    /// A participant's hearing was judged.
+    Judged(Sample),
+    /// A track does not flow.
+    Stuck {
+        source: TrackSource,
+        fault: MediaFault,
     },
     /// Record the end; `talked` since the accept. The last effects are the
     /// notifications of it.
@@ -113,9 +146,16 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    pub(super) fn notify(to: Side, frame: ServerFrame) -> Self {
+    pub(super) fn notify(to: PersonId, frame: ServerFrame) -> Self {
         Self::Notify { to, frame: Box::new(frame) }
     }
+}
+
+/// Who is to come into the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seek {
+    Invited { person: PersonId, by: PersonId, role: ParticipantRole },
+    Listener { person: PersonId },
 }
 
 /// Requests to the relay, to be made one after another.
@@ -123,20 +163,32 @@ impl Effect {
 pub(crate) enum RelayStep {
     /// `again`: an earlier session of this participant must leave first.
     Join {
-        side: Side,
+        person: PersonId,
+        role: ParticipantRole,
         connection: ConnectionId,
         sdp: String,
         ticket: Ticket,
         again: bool,
     },
     Offer {
-        side: Side,
+        person: PersonId,
         sdp: String,
         ticket: Ticket,
     },
     SetMedia {
-        side: Side,
+        person: PersonId,
         media: MediaState,
+    },
+    SetAllowed {
+        person: PersonId,
+        allowed: MediaState,
+    },
+    SetTiles {
+        person: PersonId,
+        tiles: Vec<Tile>,
+    },
+    Leave {
+        person: PersonId,
     },
     StartForwarding,
 }
@@ -151,20 +203,26 @@ enum State {
 
 /// See the module.
 pub(crate) struct CallMachine {
-    timing: Timing,
+    rules: Rules,
     info: CallInfo,
     started: Instant,
     state: State,
     caller: Party,
     callee: Party,
+    guests: Vec<Guest>,
+    /// Who is being looked up, by the request that wants them in.
+    sought: BTreeMap<Ticket, Sought>,
+    faults: BTreeSet<Fault>,
     quality: Quality,
+    /// The room is not at its first relay, which alone was told to forward.
+    moved: bool,
 }
 
 impl CallMachine {
     /// A call that rings; the caller has joined the room from `connection` by `sdp`.
     pub(crate) fn ringing(
         now: Instant,
-        timing: Timing,
+        rules: Rules,
         info: CallInfo,
         mut caller: Party,
         callee: Party,
@@ -172,30 +230,23 @@ impl CallMachine {
         sdp: &str,
     ) -> Self {
         caller.start_joining(connection, sdp, now);
-        let state = State::Ringing { until: now + timing.ring };
-        Self { timing, info, started: now, state, caller, callee, quality: Quality::default() }
+        Self {
+            rules,
+            info,
+            started: now,
+            state: State::Ringing { until: now + rules.ring },
+            caller,
+            callee,
+            guests: Vec::new(),
+            sought: BTreeMap::new(),
+            faults: BTreeSet::new(),
+            quality: Quality::default(),
+            moved: false,
+        }
     }
 
     pub(crate) const fn id(&self) -> CallId {
         self.info.id
-    }
-
-    pub(crate) fn side_of(&self, person: PersonId) -> Option<Side> {
-        Side::BOTH.into_iter().find(|side| self.party(*side).who.person == person)
-    }
-
-    pub(crate) const fn party(&self, side: Side) -> &Party {
-        match side {
-            Side::Caller => &self.caller,
-            Side::Callee => &self.callee,
-        }
-    }
-
-    const fn party_mut(&mut self, side: Side) -> &mut Party {
-        match side {
-            Side::Caller => &mut self.caller,
-            Side::Callee => &mut self.callee,
-        }
     }
 
     pub(crate) const fn quality(&self) -> &Quality {
@@ -206,43 +257,35 @@ impl CallMachine {
         matches!(self.state, State::Ended { .. })
     }
 
-    /// The whole call as its participants see it.
-    pub(crate) fn view(&self) -> CallView {
-        let (state, accepted, ended) = match self.state {
-            State::Ringing { .. } => (CallState::Ringing, None, None),
-            State::Connecting { accepted_at, .. } => {
-                (CallState::Connecting, Some(accepted_at), None)
-            }
-            State::Active { accepted_at } => (CallState::Active, Some(accepted_at), None),
-            State::Ended { accepted_at, reason } => (CallState::Ended, accepted_at, Some(reason)),
-        };
-        CallView {
-            id: self.info.id,
-            conversation: self.info.conversation,
-            subject: self.info.subject,
-            media: self.info.media,
-            state,
-            caller: self.caller.view(self.counts_as_joined(Side::Caller)),
-            callee: self.callee.view(self.counts_as_joined(Side::Callee)),
-            created_at: self.info.created_at,
-            accepted_at: accepted.map(|at| self.wall_time(at)),
-            ended,
+    pub(crate) fn place_of(&self, person: PersonId) -> Option<Place> {
+        if person == self.caller.who.person {
+            Some(Place::Caller)
+        } else if person == self.callee.who.person {
+            Some(Place::Callee)
+        } else {
+            self.guest(person).map(|_| Place::Guest)
         }
     }
 
-    fn wall_time(&self, at: Instant) -> TimestampMs {
-        let since_ms = at.saturating_duration_since(self.started).as_millis();
-        let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
-        TimestampMs(self.info.created_at.0.saturating_add(since_ms))
+    fn party(&self, person: PersonId) -> Option<&Party> {
+        self.parties().find(|party| party.who.person == person)
     }
 
-    /// A callee whom it only rings for is not missed when they go.
-    const fn counts_as_joined(&self, side: Side) -> bool {
-        match self.state {
-            State::Ringing { .. } => matches!(side, Side::Caller),
-            State::Connecting { .. } | State::Active { .. } => true,
-            State::Ended { .. } => false,
-        }
+    fn party_mut(&mut self, person: PersonId) -> Option<&mut Party> {
+        self.parties_mut().find(|party| party.who.person == person)
+    }
+
+    fn parties_mut(&mut self) -> impl Iterator<Item = &mut Party> {
+        let guests = self.guests.iter_mut().map(|guest| &mut guest.party);
+        [&mut self.caller, &mut self.callee].into_iter().chain(guests)
+    }
+
+    fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.sides().into_iter().chain(self.guests.iter().map(|guest| &guest.party))
+    }
+
+    const fn sides(&self) -> [&Party; 2] {
+        [&self.caller, &self.callee]
     }
 
     /// When [`Input::Tick`] is due.
@@ -252,50 +295,61 @@ impl CallMachine {
             State::Active { .. } => None,
             State::Ended { .. } => return None,
         };
-        Side::BOTH.into_iter().filter_map(|side| self.missing_until(side)).chain(own).min()
+        let missing = self.parties().filter_map(|party| self.missing_until(party));
+        let ringing = self.guests.iter().filter_map(Guest::rings_until);
+        missing.chain(ringing).chain(own).min()
     }
 
     /// Until when the others wait for a participant who is away.
-    fn missing_until(&self, side: Side) -> Option<Instant> {
-        if !self.counts_as_joined(side) {
+    fn missing_until(&self, party: &Party) -> Option<Instant> {
+        if !self.counts_as_joined(party) {
             return None;
         }
-        let party = self.party(side);
         // While it connects, the connecting time bounds a join that drags on.
         let joining_counts = matches!(self.state, State::Active { .. });
         let down_since = party.link.down_since(joining_counts)?;
         Some(match party.signaling {
-            Signaling::Away { since } => since.max(down_since) + self.timing.away,
-            Signaling::Here(_) | Signaling::Unseen => down_since + self.timing.media_lost,
+            Signaling::Away { since } => since.max(down_since) + self.rules.away,
+            Signaling::Here(_) | Signaling::Unseen => down_since + self.rules.media_lost,
         })
+    }
+
+    /// Whom it only rings for is not missed when they go.
+    fn counts_as_joined(&self, party: &Party) -> bool {
+        let person = party.who.person;
+        match self.state {
+            State::Ringing { .. } => person == self.caller.who.person,
+            State::Connecting { .. } | State::Active { .. } => {
+                self.guest(person).is_none_or(|guest| guest.rings_until().is_none())
+            }
+            State::Ended { .. } => false,
+        }
     }
 
     /// Takes one input and says what is to be done, in order.
     pub(crate) fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
-        let before = self.view();
+        let before = self.whole_view();
         let mut effects = Vec::new();
         match input {
-            Input::Command { side, connection, ticket, command } => {
-                self.on_command(now, side, connection, ticket, command, &mut effects);
+            Input::Command { person, connection, ticket, command } => {
+                let ask = Ask { now, person, connection, ticket };
+                self.on_command(ask, command, &mut effects);
             }
             Input::Relay(event) => self.on_relay(now, event, &mut effects),
-            Input::JoinFailed { side, connection } => {
-                self.party_mut(side).join_failed(connection, now);
+            Input::JoinFailed { person, connection } => {
+                if let Some(party) = self.party_mut(person) {
+                    party.join_failed(connection, now);
+                }
             }
+            Input::Found { ticket, found } => self.on_found(now, ticket, found, &mut effects),
+            Input::RelayLost => self.relay_lost(now, &mut effects),
+            Input::RelayFound => self.relay_found(&mut effects),
             Input::Tick => {}
             Input::Abort => self.end(now, EndReason::Failed, &mut effects),
         }
         self.settle(now, &mut effects);
         self.expire(now, &mut effects);
-        let after = self.view();
-        if after != before {
-            // Always the whole state, to both: also to the callee's other devices,
-            // which stop ringing when they see `connecting` without having accepted.
-            for to in Side::BOTH {
-                let update = CallUpdate { call: after.clone() };
-                effects.push(Effect::notify(to, ServerFrame::CallUpdated(update)));
-            }
-        }
+        self.tell_changes(&before, &mut effects);
         effects
     }
 
@@ -303,12 +357,12 @@ impl CallMachine {
     /// who sends nothing there is nothing to wait for.
     fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let State::Connecting { accepted_at, .. } = self.state else { return };
-        let settled = Side::BOTH.into_iter().all(|side| {
-            let party = self.party(side);
-            let silent = self.party(side.other()).media == MediaState::default();
+        let [caller, callee] = self.sides();
+        let hears = |party: &Party, other: &Party| {
+            let silent = other.sends() == MediaState::default();
             party.link.is_up() && (party.flowing || silent)
-        });
-        if settled {
+        };
+        if hears(caller, callee) && hears(callee, caller) {
             self.state = State::Active { accepted_at };
             let joined_in = now.saturating_duration_since(accepted_at);
             effects.push(Effect::Flowing { joined_in });
@@ -321,9 +375,9 @@ impl CallMachine {
             State::Connecting { until, .. } if now >= until => EndReason::Failed,
             State::Ended { .. } => return,
             _ => {
-                let lost = |side| self.missing_until(side).is_some_and(|until| now >= until);
-                if !Side::BOTH.into_iter().any(lost) {
-                    return;
+                let lost = |party| self.missing_until(party).is_some_and(|until| now >= until);
+                if !self.sides().into_iter().any(lost) {
+                    return self.expire_guests(now, effects);
                 }
                 EndReason::ConnectionLost
             }
@@ -343,59 +397,13 @@ impl CallMachine {
         let talked = accepted_at.map(|at| now.saturating_duration_since(at));
         effects.push(Effect::End { reason, talked });
     }
+}
 
-    fn on_relay(&mut self, now: Instant, event: SfuEvent, effects: &mut Vec<Effect>) {
-        if self.has_ended() {
-            return;
-        }
-        let call = self.info.id;
-        match event {
-            SfuEvent::Connected { participant, .. } => {
-                self.with_party(participant, |party| party.link.up());
-            }
-            SfuEvent::Flowing { participant } => self.with_party(participant, |party| {
-                party.link.up();
-                party.flowing = true;
-            }),
-            SfuEvent::Disconnected { participant } | SfuEvent::Gone { participant } => {
-                self.with_party(participant, |party| party.link.down(now));
-                self.level(participant, QualityLevel::Lost, effects);
-            }
-            SfuEvent::Slots { participant, slots } => {
-                let Some(to) = self.side_of(participant) else { return };
-                self.party_mut(to).slots = Some(slots.clone());
-                let frame = ServerFrame::CallSlots(CallSlots { call, slots });
-                effects.push(Effect::notify(to, frame));
-            }
-            SfuEvent::OfferNeeded { participant, video_slots } => {
-                let Some(to) = self.side_of(participant) else { return };
-                let needed = CallOfferNeeded { call, video_slots };
-                effects.push(Effect::notify(to, ServerFrame::CallOfferNeeded(needed)));
-            }
-            SfuEvent::Quality { participant, quality } => {
-                self.quality.sample(participant, &quality);
-                self.level(participant, quality.level(), effects);
-            }
-            SfuEvent::RoomClosed => self.end(now, EndReason::Failed, effects),
-        }
-    }
-
-    fn with_party(&mut self, person: PersonId, change: impl FnOnce(&mut Party)) {
-        if let Some(side) = self.side_of(person) {
-            change(self.party_mut(side));
-        }
-    }
-
-    /// Tells both of a participant's quality when it has changed.
-    fn level(&mut self, person: PersonId, level: QualityLevel, effects: &mut Vec<Effect>) {
-        let Some(side) = self.side_of(person) else { return };
-        if !self.counts_as_joined(side) || self.party(side).level == Some(level) {
-            return;
-        }
-        self.party_mut(side).level = Some(level);
-        for to in Side::BOTH {
-            let quality = CallQuality { call: self.info.id, person, level };
-            effects.push(Effect::notify(to, ServerFrame::CallQuality(quality)));
-        }
-    }
+/// A request and who makes it.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    now: Instant,
+    person: PersonId,
+    connection: ConnectionId,
+    ticket: Ticket,
 }

@@ -7,13 +7,14 @@ use housecall_protocol::cluster::{
     Actor, Answer, PersonEvent, Placement, Refusal, SfuReply, SfuRequest, subject,
 };
 use housecall_protocol::domain::{CallSubject, EndReason, PersonKind, Role, TimestampMs};
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, ConnectionId, PersonId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::actor::{CallActor, INBOX_BOUND, Message};
 use super::machine::{CallInfo, CallMachine, Party};
-use super::{finish, refuse, timing};
+use super::{Driven, finish, refuse, rules};
 use crate::gateway::Gateway;
 use crate::storage::calls::{self, Inserted, NewCall, Subject};
 
@@ -104,10 +105,12 @@ async fn ring(
     caller.media = start.state;
     // Subscribed before the room exists, so that its first event is heard.
     let events =
-        gateway.context.bus.subscribe(&subject::sfu_event(call.id)).await.map_err(|error| {
-            tracing::error!(%error, "relay events");
-            Refusal::new(ErrorCode::Unavailable, "the bus is away; try again")
-        })?;
+        gateway.context.bus.subscribe(&subject::sfu_event(call.relay, call.id)).await.map_err(
+            |error| {
+                tracing::error!(%error, "relay events");
+                Refusal::new(ErrorCode::Unavailable, "the bus is away; try again")
+            },
+        )?;
     let sdp = join(gateway, &call, start.sdp.clone()).await?;
     set_media(gateway, &call, start.state).await?;
     let info = CallInfo {
@@ -119,7 +122,7 @@ async fn ring(
     };
     let machine = CallMachine::ringing(
         Instant::now().into_std(),
-        timing(gateway),
+        rules(gateway),
         info,
         Party::new(caller),
         Party::new(callee),
@@ -128,7 +131,8 @@ async fn ring(
     );
     let view = machine.view();
     let (inbox, messages) = mpsc::channel(INBOX_BOUND);
-    gateway.calls.local_calls().insert(call.id, inbox.clone());
+    let driven = Driven { inbox: inbox.clone(), relay: call.relay };
+    gateway.calls.local_calls().insert(call.id, driven);
     let task = CallActor::new(Arc::clone(gateway), machine, call.relay, events, messages);
     gateway.calls.tasks.spawn(task.run());
     gateway.registry.note_call(call.caller, call.id, true);
@@ -143,7 +147,8 @@ async fn ring(
 }
 
 async fn join(gateway: &Gateway, call: &NewCall, sdp: String) -> Answer<String> {
-    let request = SfuRequest::Join { room: call.id, participant: call.caller, sdp };
+    let (room, participant, role) = (call.id, call.caller, ParticipantRole::Member);
+    let request = SfuRequest::Join { room, participant, sdp, role };
     match gateway.ask(&subject::sfu_request(call.relay), &request).await? {
         SfuReply::Answer { sdp } => Ok(sdp),
         SfuReply::Done => Err(Refusal::new(ErrorCode::Internal, "the relay gave no answer")),

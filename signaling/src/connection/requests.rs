@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_protocol::client::{
-    ChatDelete, ChatEdit, ChatFetch, ChatFetchChanges, ChatReceipt, ChatSend, ChatTyping,
-    ClientFrame, Empty, ErrorCode, Incoming, Outgoing, ServerFrame,
+    CallData, CallInvite, CallMute, CallRemove, CallStarted, ChatDelete, ChatEdit, ChatFetch,
+    ChatFetchChanges, ChatReceipt, ChatSend, ChatTyping, ClientFrame, Empty, ErrorCode, Incoming,
+    Outgoing, ServerFrame,
 };
 use housecall_protocol::cluster::{
     Actor, Answer, BeatKind, CallCommand, CallReply, CallRequest, ChatCommand, ChatReply,
@@ -75,7 +76,13 @@ impl Connection {
             | ClientFrame::CallHangUp(_)
             | ClientFrame::CallOffer(_)
             | ClientFrame::CallMedia(_)
-            | ClientFrame::CallReport(_)) => self.calls.push(desk.call(frame).boxed()),
+            | ClientFrame::CallReport(_)
+            | ClientFrame::CallTiles(_)
+            | ClientFrame::CallData(_)
+            | ClientFrame::CallMute(_)
+            | ClientFrame::CallInvite(_)
+            | ClientFrame::CallRemove(_)
+            | ClientFrame::CallListen(_)) => self.calls.push(desk.call(frame).boxed()),
             ClientFrame::ChatSend(send) => self.send(desk, send),
             frame => {
                 // Messages that come after it must not go before it.
@@ -327,6 +334,24 @@ impl Desk {
             ClientFrame::CallReport(report) => {
                 self.command(report.call, CallCommand::Report(report)).await
             }
+            ClientFrame::CallTiles(shown) => {
+                self.command(shown.call, CallCommand::Tiles(shown.tiles)).await
+            }
+            ClientFrame::CallData(CallData { call, topic, payload, to }) => {
+                self.command(call, CallCommand::Data { topic, payload, to }).await
+            }
+            ClientFrame::CallMute(CallMute { call, person, allowed }) => {
+                self.command(call, CallCommand::Mute { person, allowed }).await
+            }
+            ClientFrame::CallInvite(CallInvite { call, person, role }) => {
+                self.command(call, CallCommand::Invite { person, role }).await
+            }
+            ClientFrame::CallRemove(CallRemove { call, person }) => {
+                self.command(call, CallCommand::Remove { person }).await
+            }
+            ClientFrame::CallListen(offer) => {
+                self.command(offer.call, CallCommand::Listen { sdp: offer.sdp }).await
+            }
             other => unreachable!("{} is not for this lane", other.kind()),
         };
         self.handle.answer(self.re, answer);
@@ -340,6 +365,10 @@ impl Desk {
         Ok(match reply {
             CallReply::Answer { sdp } => {
                 ServerFrame::CallAnswer(housecall_protocol::client::CallAnswer { call, sdp })
+            }
+            CallReply::Joined { view, sdp } => {
+                self.gateway.registry.note_call(self.actor.person, call, true);
+                ServerFrame::CallStarted(CallStarted { call: *view, sdp })
             }
             CallReply::View(_) | CallReply::Done => ServerFrame::Ok(Empty {}),
         })

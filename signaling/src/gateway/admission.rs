@@ -60,7 +60,7 @@ impl Admission {
 }
 
 /// An IPv4 address, or the /64 of an IPv6 one, which one subscriber has whole.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

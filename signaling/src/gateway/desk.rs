@@ -24,8 +24,10 @@ impl Gateway {
 
     /// A person's call is in this state now.
     pub(crate) fn note_call_state(&self, person: PersonId, call: &CallView) {
-        self.registry.note_call(person, call.id, call.state != CallState::Ended);
-        let in_call = matches!(call.state, CallState::Connecting | CallState::Active);
+        // A guest's last update is of a call that goes on without them.
+        let takes_part = is_in(call, person);
+        self.registry.note_call(person, call.id, takes_part && call.state != CallState::Ended);
+        let in_call = takes_part && matches!(call.state, CallState::Connecting | CallState::Active);
         self.note_talking(person, in_call);
     }
 
@@ -69,4 +71,9 @@ pub(crate) const fn call_in(frame: &ServerFrame) -> Option<&CallView> {
         ServerFrame::CallIncoming(update) | ServerFrame::CallUpdated(update) => Some(&update.call),
         _ => None,
     }
+}
+
+fn is_in(call: &CallView, person: PersonId) -> bool {
+    let sides = [call.caller.person, call.callee.person];
+    sides.contains(&person) || call.guests.iter().any(|guest| guest.party.person == person)
 }

@@ -93,8 +93,8 @@ fn admit(
     if !origin_allowed(headers, &gateway.context.settings.public_origins) {
         return Err(("this origin is not allowed", StatusCode::FORBIDDEN));
     }
-    let address = if gateway.config.behind_proxy { forwarded_for(headers) } else { peer };
-    gateway.admission.admit(address).map_err(|refused| match refused {
+    gateway.admission.admit(client_address(gateway, peer, headers)).map_err(|refused| match refused
+    {
         Refused::Process => ("too many connections", StatusCode::SERVICE_UNAVAILABLE),
         Refused::Address => {
             ("too many connections from this address", StatusCode::TOO_MANY_REQUESTS)
@@ -107,6 +107,15 @@ fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     headers.get(header::ORIGIN).is_none_or(|origin| {
         allowed.iter().any(|one| one.trim_end_matches('/').as_bytes() == origin.as_bytes())
     })
+}
+
+/// The address a request counts for.
+pub(crate) fn client_address(
+    gateway: &Gateway,
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Option<IpAddr> {
+    if gateway.config.behind_proxy { forwarded_for(headers) } else { peer }
 }
 
 /// The last address is the one our own proxy saw; the ones before it are hearsay.

@@ -5,11 +5,13 @@ use housecall_protocol::domain::{
     CallMedia, CallParty, CallState, CallSubject, CallView, EndReason, MediaState, PersonKind,
     Specialty,
 };
+use housecall_protocol::media::{MediaPath, ParticipantRole};
 use housecall_protocol::{CallId, CallbackId, ConsultationId, ConversationId, NodeId, PersonId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::StorageError;
+use crate::call::quality::Summary;
 
 /// The consultation or callback a call is about.
 pub(crate) struct Subject {
@@ -114,6 +116,8 @@ pub(crate) async fn party(pool: &Pool, person: PersonId) -> Result<CallParty, St
         }),
         media: MediaState::default(),
         reconnecting: false,
+        role: ParticipantRole::Member,
+        allowed: MediaState::ALL,
     })
 }
 
@@ -213,7 +217,7 @@ pub(crate) async fn finish(
     pool: &Pool,
     call: CallId,
     reason: EndReason,
-    quality: &serde_json::Value,
+    quality: &[Summary],
     talked_s: Option<f64>,
 ) -> Result<Option<Finished>, StorageError> {
     let mut client = pool.get().await?;
@@ -221,15 +225,73 @@ pub(crate) async fn finish(
     transaction
         .execute(
             "UPDATE crm.calls
-             SET quality = $2,
-                 accepted_at = coalesce(accepted_at, now() - make_interval(secs => $3))
+             SET accepted_at = coalesce(accepted_at, now() - make_interval(secs => $2))
              WHERE id = $1 AND ended_at IS NULL",
-            &[&call.0, quality, &talked_s],
+            &[&call.0, &talked_s],
         )
         .await?;
     let row = transaction.query_opt(FINISH_SQL, &[&call.0, &reason.as_str()]).await?;
+    if row.is_some() {
+        let left = "UPDATE crm.call_guests SET left_at = now()
+                    WHERE call_id = $1 AND left_at IS NULL";
+        transaction.execute(left, &[&call.0]).await?;
+        for summary in quality {
+            insert_quality(&transaction, call, summary).await?;
+        }
+    }
     transaction.commit().await?;
     Ok(row.as_ref().map(finished))
+}
+
+async fn insert_quality(
+    transaction: &tokio_postgres::Transaction<'_>,
+    call: CallId,
+    one: &Summary,
+) -> Result<(), StorageError> {
+    let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    transaction
+        .execute(
+            "INSERT INTO crm.call_quality (call_id, person_id, mos_mean, mos_min, loss_up,
+                 loss_up_max, loss_down, loss_down_max, rtt_ms, rtt_max_ms, jitter_ms, received_bps,
+                 sent_bps, freezes, first_frame_ms, path, tracks, faults)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                 $18)",
+            &[
+                &call.0,
+                &one.person.0,
+                &one.mos_mean,
+                &one.mos_min,
+                &one.loss_up,
+                &one.loss_up_max,
+                &one.loss_down,
+                &one.loss_down_max,
+                &one.rtt_ms,
+                &one.rtt_max_ms,
+                &one.jitter_ms,
+                &one.received_bps,
+                &one.sent_bps,
+                &count(one.freezes),
+                &one.first_frame_ms.map(count),
+                &one.path.map(MediaPath::as_str),
+                &one.tracks,
+                &one.faults,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The room went to another relay.
+pub(crate) async fn set_relay(
+    pool: &Pool,
+    call: CallId,
+    relay: NodeId,
+) -> Result<(), StorageError> {
+    let client = pool.get().await?;
+    let statement =
+        client.prepare_cached("UPDATE crm.calls SET relay_node = $2 WHERE id = $1").await?;
+    client.execute(&statement, &[&call.0, &relay.0]).await?;
+    Ok(())
 }
 
 /// The call a person is in now, and who drives it.
@@ -248,7 +310,7 @@ pub(crate) async fn open_of_person(
     Ok(row.map(|row| (CallId(row.get(0)), NodeId(row.get(1)))))
 }
 
-/// Who drives a call that `person` is a side of.
+/// Who drives a call that `person` is in, or may listen to.
 pub(crate) async fn owner(
     pool: &Pool,
     call: CallId,
@@ -258,7 +320,12 @@ pub(crate) async fn owner(
     let statement = client
         .prepare_cached(
             "SELECT owner_node, ended_at IS NOT NULL FROM crm.calls
-             WHERE id = $1 AND $2 IN (caller_id, callee_id)",
+             WHERE id = $1
+               AND ($2 IN (caller_id, callee_id)
+                 OR EXISTS (SELECT 1 FROM crm.call_guests g
+                            WHERE g.call_id = $1 AND g.person_id = $2)
+                 OR EXISTS (SELECT 1 FROM crm.operators o
+                            WHERE o.id = $2 AND o.role = 'supervisor' AND NOT o.disabled))",
         )
         .await?;
     let row = client.query_opt(&statement, &[&call.0, &person.0]).await?;
@@ -331,6 +398,7 @@ async fn orphan(pool: &Pool, row: &Row) -> Result<Orphan, StorageError> {
         created_at: created_at.into(),
         accepted_at: accepted_at.map(Into::into),
         ended: Some(EndReason::Failed),
+        guests: Vec::new(),
     };
     Ok(Orphan { view, relay: row.get::<_, Option<Uuid>>("relay_node").map(NodeId) })
 }

@@ -12,11 +12,11 @@ use crate::relay::Relay;
 
 const ON: &str = r#"{"microphone": true, "camera": true, "screen": false}"#;
 
-fn media() -> Value {
+pub(crate) fn media() -> Value {
     serde_json::from_str(ON).unwrap()
 }
 
-fn start(house: &House) -> Value {
+pub(crate) fn start(house: &House) -> Value {
     json!({"subject": {"kind": "consultation", "id": house.consultation}, "media": "video",
            "state": media(), "sdp": "caller's offer"})
 }
@@ -44,7 +44,12 @@ async fn accept(patient: &mut Client, call: CallId) -> Value {
 }
 
 /// A call that both talk in.
-async fn talk(house: &House, relay: &Relay, doctor: &mut Client, patient: &mut Client) -> CallId {
+pub(crate) async fn talk(
+    house: &House,
+    relay: &Relay,
+    doctor: &mut Client,
+    patient: &mut Client,
+) -> CallId {
     let call = ring(house, doctor, patient).await;
     assert_eq!(accept(patient, call).await["type"], "ok");
     doctor.call_state("connecting").await;
@@ -63,11 +68,17 @@ async fn a_call_rings_is_answered_and_ends_with_a_record() {
     let call = talk(&house, &relay, &mut doctor, &mut patient).await;
     let (d, p) = (house.doctor.id, house.patient.id);
 
-    let slots =
-        vec![MediaSlot { mid: "1".to_owned(), person: Some(d), source: Some(TrackSource::Camera) }];
+    let slots = vec![MediaSlot {
+        mid: "1".to_owned(),
+        person: Some(d),
+        source: Some(TrackSource::Camera),
+        pause: None,
+    }];
     relay.says(call, SfuEvent::Slots { participant: p, slots }).await;
     assert_eq!(patient.event("call.slots").await["slots"][0]["source"], "camera");
-    relay.says(call, SfuEvent::OfferNeeded { participant: p, video_slots: 2 }).await;
+    relay
+        .says(call, SfuEvent::OfferNeeded { participant: p, audio_slots: 1, video_slots: 2 })
+        .await;
     assert_eq!(patient.event("call.offer_needed").await["video_slots"], 2);
     let offer = json!({"call": call, "sdp": "more"});
     assert_eq!(patient.request("call.offer", offer).await["data"]["sdp"], "answer to more");
@@ -93,13 +104,8 @@ async fn a_call_rings_is_answered_and_ends_with_a_record() {
     let at = |what: &str| asked.iter().position(|one| one == what);
     assert!(at(&format!("join {p}")) < at("forward true"), "{asked:?}");
     let client = house.db.pool.get().await.unwrap();
-    let row = client
-        .query_one("SELECT quality, accepted_at IS NOT NULL FROM crm.calls", &[])
-        .await
-        .unwrap();
-    let quality: Value = row.get(0);
-    assert_eq!(quality[p.to_string()]["first_frame_ms"], 120);
-    assert!(row.get::<_, bool>(1), "the accept is recorded");
+    let row = client.query_one("SELECT accepted_at IS NOT NULL FROM crm.calls", &[]).await.unwrap();
+    assert!(row.get::<_, bool>(0), "the accept is recorded");
     // To hang up again is no error, to accept is.
     assert_eq!(doctor.request("call.hang_up", json!({"call": call})).await["type"], "ok");
     let late = patient.request("call.accept", json!({"call": call, "state": media()})).await;

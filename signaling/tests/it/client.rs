@@ -65,12 +65,14 @@ impl Client {
 
     /// The next `call.updated` that shows this state.
     pub(crate) async fn call_state(&mut self, state: &str) -> Value {
-        let frame = self
-            .find(|frame| {
-                frame["type"] == "call.updated" && frame["data"]["call"]["state"] == state
-            })
-            .await;
-        frame["data"]["call"].clone()
+        self.call_when(|call| call["state"] == state).await
+    }
+
+    /// The next `call.updated` of such a call.
+    pub(crate) async fn call_when(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let wanted =
+            |frame: &Value| frame["type"] == "call.updated" && wanted(&frame["data"]["call"]);
+        self.find(wanted).await["data"]["call"].take()
     }
 
     pub(crate) async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {

@@ -39,6 +39,8 @@ pub(crate) struct House {
     pub(crate) patient: Person,
     pub(crate) doctor: Person,
     pub(crate) other_doctor: Person,
+    pub(crate) supervisor: Person,
+    pub(crate) admin: Person,
     pub(crate) conversation: ConversationId,
     pub(crate) consultation: ConsultationId,
     issuer: Arc<Issuer>,
@@ -121,6 +123,8 @@ impl House {
             patient: person("patient", None),
             doctor: person("operator", Some("doctor")),
             other_doctor: person("operator", Some("doctor")),
+            supervisor: person("operator", Some("supervisor")),
+            admin: person("operator", Some("admin")),
             conversation: ConversationId::generate(),
             consultation: ConsultationId::generate(),
             issuer,
@@ -131,7 +135,8 @@ impl House {
     }
 
     async fn move_in(&self) {
-        let Self { patient, doctor, other_doctor, conversation, consultation, .. } = self;
+        let Self { patient, doctor, other_doctor, supervisor, admin, .. } = self;
+        let Self { conversation, consultation, .. } = self;
         let mut script = format!(
             "INSERT INTO crm.people (id, kind, name) VALUES
                  ('{}', 'patient', 'Анна'), ('{}', 'operator', 'Илья'), ('{}', 'operator', 'Ольга');
@@ -153,7 +158,15 @@ impl House {
             patient.id.0,
             doctor.id.0,
         );
-        for person in [patient, doctor, other_doctor] {
+        for (person, role) in [(supervisor, "supervisor"), (admin, "admin")] {
+            script += &format!(
+                "INSERT INTO crm.people (id, kind, name) VALUES ('{0}', 'operator', '{role}');
+                 INSERT INTO crm.operators (id, email, password_hash, role)
+                     VALUES ('{0}', '{role}@example.org', 'x', '{role}');",
+                person.id.0
+            );
+        }
+        for person in [patient, doctor, other_doctor, supervisor, admin] {
             script += &format!(
                 "INSERT INTO crm.sessions (id, person_id, device, user_agent, expires_at)
                      VALUES ('{}', '{}', 'test', 'test', now() + interval '1 day');",

@@ -10,6 +10,7 @@ use housecall_protocol::domain::{
     CallMedia, CallParty, CallState, CallSubject, CallView, MediaState, PersonKind, PresenceStatus,
     TimestampMs,
 };
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, NodeId, PersonId};
 use housecall_signaling::Config;
 use serde_json::json;
@@ -231,6 +232,8 @@ fn view(house: &House, id: CallId, state: CallState) -> CallView {
         specialty: None,
         media: MediaState::default(),
         reconnecting: false,
+        role: ParticipantRole::Member,
+        allowed: MediaState { microphone: true, camera: true, screen: true },
     };
     CallView {
         id,
@@ -240,6 +243,7 @@ fn view(house: &House, id: CallId, state: CallState) -> CallView {
         state,
         caller: party(house.doctor.id, PersonKind::Operator),
         callee: party(house.patient.id, PersonKind::Patient),
+        guests: Vec::new(),
         created_at: TimestampMs(0),
         accepted_at: None,
         ended: None,

@@ -69,6 +69,8 @@ impl World {
     pub(super) async fn open() -> Self {
         let settings = [
             ("HOUSECALL_LIMITS__MAX_FILE_BYTES", MAX_FILE_BYTES.to_string()),
+            // So that the bound of a person is met before that of a session.
+            ("HOUSECALL_SIGNALING__MAX_CONNECTIONS_PER_SESSION", "16".to_owned()),
             // A used refresh token is a stolen one from the first moment on.
             ("HOUSECALL_CRM_API__REFRESH_REUSE_GRACE_S", "0".to_owned()),
             // All that our own code could ever say.

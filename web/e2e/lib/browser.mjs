@@ -20,6 +20,29 @@ export const launchBrowser = (flags = []) =>
     args: [...FLAGS, ...flags],
   });
 
+/**
+ * A browser whose processes can be stopped and woken, as those of a phone that sleeps:
+ * everything of it stands still, and it does not know for how long.
+ */
+export async function launchSleeper() {
+  const server = await chromium.launchServer({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+  });
+  const browser = await chromium.connect(server.wsEndpoint());
+  // The browser leads a process group of its own; nobody else is in it.
+  const signal = (name) => process.kill(-server.process().pid, name);
+  return {
+    browser,
+    sleep: () => signal('SIGSTOP'),
+    wake: () => signal('SIGCONT'),
+    close: async () => {
+      signal('SIGCONT');
+      await server.close();
+    },
+  };
+}
+
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const DESKTOP = { viewport: { width: 1440, height: 900 } };
 
@@ -47,9 +70,10 @@ function keepConnections() {
 /**
  * A person's browser: a context of its own with one page.
  * @param {import('playwright-core').Browser} browser
- * @param {{house: import('./house.mjs').House, device: 'phone' | 'desktop', locale?: string, theme?: 'light' | 'dark'}} options
+ * @param {{house: import('./house.mjs').House, device: 'phone' | 'desktop', locale?: string, theme?: 'light' | 'dark', init?: () => void}} options
+ *   `init` runs in the page before any script of its own.
  */
-export async function openPerson(browser, { house, device, locale = 'ru-RU', theme = 'light' }) {
+export async function openPerson(browser, { house, device, locale = 'ru-RU', theme = 'light', init }) {
   const context = await browser.newContext({
     ...(device === 'phone' ? PHONE : DESKTOP),
     locale,
@@ -59,6 +83,7 @@ export async function openPerson(browser, { house, device, locale = 'ru-RU', the
     permissions: ['camera', 'microphone', 'notifications'],
   });
   await context.addInitScript(keepConnections);
+  if (init) await context.addInitScript(init);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const errors = [];

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 const START_LIMIT_MS = 120_000;
 
 /** Asks the system for a TCP port that is free now. */
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -23,22 +23,24 @@ async function freePort() {
 export class House {
   /**
    * Starts a house with demo people.
-   * @param {{env?: Record<string, string>}} options `env`: settings as `HOUSECALL_*`.
+   * @param {{env?: Record<string, string>, roles?: string[]}} options
+   *   `env`: settings as `HOUSECALL_*`; `roles`: of this process, all when absent.
    */
-  static async start({ env = {} } = {}) {
+  static async start({ env = {}, roles = [] } = {}) {
     const directory = mkdtempSync(join(tmpdir(), 'housecall-e2e-'));
     // The database server may run as another user and must be able to walk in.
     chmodSync(directory, 0o755);
-    const house = new House(directory, env, await freePort());
+    const house = new House(directory, env, roles, await freePort());
     await house.#launch();
     return house;
   }
 
   #child;
 
-  constructor(directory, env, port) {
+  constructor(directory, env, roles, port) {
     this.directory = directory;
     this.env = env;
+    this.roles = roles;
     // The port stays over a restart: pages reconnect to where they were loaded from.
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
@@ -54,6 +56,7 @@ export class House {
       '--private-listen', '127.0.0.1:0',
       '--media-port', '0',
       '--data-dir', join(this.directory, 'var'),
+      ...(this.roles.length > 0 ? ['--roles', this.roles.join(',')] : []),
     ];
     this.#child = spawn(binary, options, {
       cwd: this.directory,
@@ -86,6 +89,13 @@ export class House {
   async kill() {
     this.#child.kill('SIGKILL');
     await once(this.#child, 'exit');
+  }
+
+  /** Tells the process to stop, and waits until it has. */
+  async drain() {
+    this.#child.kill('SIGTERM');
+    await once(this.#child, 'exit');
+    return this.#child.exitCode;
   }
 
   /** Starts again on the same data and the same address. */

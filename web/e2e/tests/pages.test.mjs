@@ -1,50 +1,21 @@
 // Every page in both languages and both themes: no rule of accessibility broken, no
 // console error, nothing wider than the screen. The pictures are in `artifacts/pages`.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 
 import { launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
+import { judge, LOOKS, suffixOf } from '../lib/judge.mjs';
 import { byTest, operatorSignsIn, patientGoes, patientSignsIn } from '../lib/people.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PICTURES = 'artifacts/pages';
-const LOOKS = [
-  { locale: 'ru-RU', theme: 'light' },
-  { locale: 'en-GB', theme: 'dark' },
-];
-
-/** Photographs the page and returns what is wrong with it, of what can be checked of any page. */
-async function judge({ page }, name) {
-  // Skeletons and transitions have their end states within this.
-  await page.waitForLoadState('networkidle');
-  await page.waitForTimeout(500);
-  await page.screenshot({ path: `${PICTURES}/${name}.png` });
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  const faults = overflow > 0 ? [`${name} is ${overflow} px wider than the screen`] : [];
-  // evaluate, not a script tag: the pages' content policy admits no inline script.
-  await page.evaluate(AXE);
-  const broken = await page.evaluate(async () => {
-    const rules = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] };
-    const { violations } = await window.axe.run(document, rules);
-    return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 4).join(', ')}`);
-  });
-  return [...faults, ...broken.map((fault) => `${name}: ${fault}`)];
-}
-
 for (const look of LOOKS) {
-  const suffix = `${look.locale.slice(0, 2)}-${look.theme}`;
+  const suffix = suffixOf(look);
 
   describe(`pages, ${suffix}`, () => {
     let house;
     let browser;
 
     before(async () => {
-      mkdirSync(PICTURES, { recursive: true });
       house = await House.start();
       browser = await launchBrowser();
     });
@@ -92,6 +63,14 @@ for (const look of LOOKS) {
       faults.push(...(await judge(doctor, `portal-requests-${suffix}`)));
       await byTest(doctor.page, 'nav-clients').click();
       faults.push(...(await judge(doctor, `portal-clients-${suffix}`)));
+      await byTest(doctor.page, 'nav-calls').click();
+      await byTest(doctor.page, 'calls-ended').click();
+      await byTest(doctor.page, 'call-row').first().waitFor();
+      faults.push(...(await judge(doctor, `portal-calls-${suffix}`)));
+      await byTest(doctor.page, 'call-row').first().getByRole('link').click();
+      await byTest(doctor.page, 'record-person').first().waitFor();
+      faults.push(...(await judge(doctor, `portal-call-record-${suffix}`)));
+      await byTest(doctor.page, 'call-record-close').click();
       await doctor.page.setViewportSize({ width: 390, height: 844 });
       await doctor.page.goto('/portal/');
       await byTest(doctor.page, 'tab-queue').waitFor();

@@ -12,6 +12,7 @@ type QueryOf<O extends keyof operations> = NonNullable<operations[O]['parameters
 /** `state` as text, because it often comes from the page's address; the server refuses an unknown one. */
 export type ConsultationQuery = Omit<QueryOf<'listConsultations'>, 'state'> & { state?: string };
 export type CallbackQuery = QueryOf<'listCallbacks'>;
+export type CallQuery = QueryOf<'listCalls'>;
 export type PatientQuery = QueryOf<'listPatients'>;
 
 const of = (id: string) => ({ params: { path: { id } } });
@@ -57,6 +58,10 @@ export class Api {
   cancelCallback = (id: string): Promise<R.Callback> =>
     body(this.client.POST('/api/v1/callbacks/{id}/cancel', of(id)));
   finishCallback = (id: string): Promise<R.Callback> => body(this.client.POST('/api/v1/callbacks/{id}/done', of(id)));
+
+  calls = (query: CallQuery = {}): Promise<R.CallPage> =>
+    body(this.client.GET('/api/v1/calls', { params: { query } }));
+  call = (id: string): Promise<R.CallRecord> => body(this.client.GET('/api/v1/calls/{id}', of(id)));
 
   patients = (query: PatientQuery = {}): Promise<R.PatientPage> =>
     body(this.client.GET('/api/v1/patients', { params: { query } }));

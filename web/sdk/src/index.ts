@@ -6,7 +6,7 @@ export type * from './rest-types';
 export type { Specialty } from './rest-types';
 export type * from './types';
 
-export { Api, type CallbackQuery, type ConsultationQuery, type PatientQuery } from './api';
+export { Api, type CallbackQuery, type CallQuery, type ConsultationQuery, type PatientQuery } from './api';
 export { applyBrand } from './brand';
 export { Calls } from './call/calls';
 export { Chat } from './chat/chat';

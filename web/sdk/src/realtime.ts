@@ -47,6 +47,7 @@ interface Answers {
   /** `call.answer` when it carried an offer. */
   'call.accept': 'call.answer' | 'ok';
   'call.offer': 'call.answer';
+  'call.listen': 'call.started';
 }
 export type AnswerData<T extends ClientType> = ServerData<T extends keyof Answers ? Answers[T] : 'ok'>;
 

@@ -7,12 +7,15 @@ import type {
   ConversationId,
   EndReason,
   ErrorCode,
+  MediaFault,
   MediaState,
   MessageBody,
   PersonId,
   PersonKind,
   QualityLevel,
   Quote,
+  SlotPause,
+  TrackSource,
   TypingView,
   Welcome,
 } from './generated/realtime';
@@ -139,24 +142,71 @@ export type CallProblem =
   | 'unsupported';
 
 /** How a call ended for this client. */
-export type CallEnding = EndReason | 'answered_elsewhere' | 'not_started';
+export type CallEnding = EndReason | 'answered_elsewhere' | 'not_started' | 'removed';
+
+/** What this client is in a call. A listener hears and sees, and is not seen. */
+export type CallRole = 'caller' | 'callee' | 'guest' | 'listener';
+
+/** Somebody else in the call, with what arrives of them. */
+export interface CallPerson extends CallParty {
+  /** It rings for them, they are not here yet. */
+  ringing: boolean;
+  /** Invited to a call between others. */
+  guest: boolean;
+  camera: MediaStream | null;
+  screen: MediaStream | null;
+  /** Why the picture stands still, when the relay sends nothing of it. */
+  paused: { camera: SlotPause | null; screen: SlotPause | null };
+  speaking: boolean;
+  quality: QualityLevel;
+  /** They raised a hand. */
+  hand: boolean;
+}
+
+/** How well the own connection carries the call, in figures. */
+export interface CallFigures {
+  /** Mean opinion score of what is heard, 1 to 4.5. */
+  mos: number | null;
+  /** Share of packets lost on the worse way, 0 to 1. */
+  loss: number | null;
+  rttMs: number | null;
+}
+
+/** A track that should flow and does not, as it concerns this person. */
+export interface CallHint {
+  /** Whose track; null: the own one. */
+  person: CallParty | null;
+  source: TrackSource;
+  fault: MediaFault;
+}
 
 export interface CallSnapshot {
   phase: CallPhase;
-  role: 'caller' | 'callee';
+  role: CallRole;
   /** Absent while `starting`. */
   view: CallView | null;
   self: CallParty | null;
+  /** Whom the call is with, where one name is shown. */
   peer: CallParty | null;
+  /** Everybody else, the two sides first. */
+  people: readonly CallPerson[];
   /** What is sent now. */
   media: MediaState;
+  /** What the house lets this person send. */
+  allowed: MediaState;
   wantsVideo: boolean;
   local: { camera: MediaStream | null; screen: MediaStream | null };
-  /** Remote sound is played by the SDK; `audio` is there for meters. */
-  remote: { audio: MediaStream | null; camera: MediaStream | null; screen: MediaStream | null };
+  /** Of the peer; `screen` of whoever shares one. Remote sound is played by the SDK. */
+  remote: { camera: MediaStream | null; screen: MediaStream | null };
   /** Own connection, the worse of the local measure and the relay's. */
   quality: QualityLevel;
-  peerQuality: QualityLevel;
+  figures: CallFigures;
+  /** What does not flow and should, worst first. */
+  hints: readonly CallHint[];
+  /** The own hand is raised. */
+  hand: boolean;
+  /** The operator asks to turn this on. */
+  asked: 'microphone' | 'camera' | null;
   /** The own media path is being repaired. */
   reconnecting: boolean;
   canFlip: boolean;

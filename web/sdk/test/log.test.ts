@@ -6,7 +6,10 @@ import type { Message } from '../src/generated/realtime';
 const message = (seq: number): Message => ({
   seq,
   sender: 'p',
-  sender_name: null,
+  reply_to: null,
+    edited_at: null,
+    change: 0,
+    sender_name: null,
   sender_kind: 'patient',
   client_message_id: null,
   consultation: null,

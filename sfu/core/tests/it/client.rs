@@ -7,10 +7,14 @@ use std::time::Instant;
 use housecall_protocol::ids::PersonId;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+
+use crate::camera::Shot;
 
 pub(crate) struct Client {
     pub(crate) person: PersonId,
@@ -21,12 +25,29 @@ pub(crate) struct Client {
     pub(crate) screen: Option<Mid>,
     pub(crate) received: Vec<RtpPacket>,
     pub(crate) keyframe_requests: Vec<(Instant, Mid)>,
+    /// The simulcast layers of which keyframes were asked for.
+    pub(crate) layers_asked: Vec<Rid>,
     pub(crate) connected: bool,
     pub(crate) closed: bool,
     pub(crate) due: Instant,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     pending: Option<SdpPendingOffer>,
     pub(crate) seq: [u64; 3],
+}
+
+/// What is particular in a client's first offer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offering {
+    /// The camera is sent in three layers: q, h and f.
+    pub(crate) simulcast: bool,
+    /// Lines to receive audio on, besides the one that is sent.
+    pub(crate) more_audio: usize,
+    /// Audio may carry earlier packets again (RFC 2198).
+    pub(crate) redundancy: bool,
+}
+
+impl Offering {
+    pub(crate) const PLAIN: Self = Self { simulcast: false, more_audio: 0, redundancy: false };
 }
 
 /// What a client sends on.
@@ -40,17 +61,28 @@ pub(crate) enum Media {
 impl Client {
     /// A client and its first offer: audio and video, both ways.
     pub(crate) fn new(now: Instant, address: SocketAddr) -> (Self, String) {
+        Self::offering(now, address, Offering::PLAIN)
+    }
+
+    pub(crate) fn offering(now: Instant, address: SocketAddr, what: Offering) -> (Self, String) {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, what.redundancy)
             .enable_vp8(true)
             .enable_h264(true)
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a usable address"));
         let mut change = rtc.sdp_api();
         let audio = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
-        let camera = change.add_media(MediaKind::Video, Direction::SendRecv, None, None, None);
+        let layers = what.simulcast.then(|| Simulcast {
+            send: ["q", "h", "f"].map(SimulcastLayer::new).to_vec(),
+            recv: Vec::new(),
+        });
+        let camera = change.add_media(MediaKind::Video, Direction::SendRecv, None, None, layers);
+        for _ in 0..what.more_audio {
+            change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
         let (offer, pending) = change.apply().expect("something to offer");
         let client = Self {
             person: PersonId::generate(),
@@ -61,6 +93,7 @@ impl Client {
             screen: None,
             received: Vec::new(),
             keyframe_requests: Vec::new(),
+            layers_asked: Vec::new(),
             connected: false,
             closed: false,
             due: now,
@@ -131,6 +164,71 @@ impl Client {
         self.wake(now);
     }
 
+    /// Sends a packet of the camera, of a simulcast layer or without.
+    pub(crate) fn film(&mut self, now: Instant, shot: &Shot) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Vp8);
+        let pt = params.expect("VP8 was negotiated").pt();
+        let write =
+            RtpWrite::new(pt, shot.seq.into(), shot.timestamp, now, shot.payload.as_slice())
+                .marker(shot.marker)
+                .nackable(true);
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(self.camera, shot.rid.map(Rid::from));
+        stream.expect("a stream for the layer").write_rtp(write);
+    }
+
+    /// Says something, this many dB below the loudest.
+    pub(crate) fn speak(&mut self, now: Instant, below: i8) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus);
+        let pt = params.expect("Opus was negotiated").pt();
+        let seq = &mut self.seq[Media::Audio as usize];
+        *seq += 1;
+        let levels = ExtensionValues {
+            audio_level: Some(-below),
+            voice_activity: Some(below < 50),
+            ..ExtensionValues::default()
+        };
+        let timestamp = (*seq as u32).wrapping_mul(960);
+        let payload = (*seq as u32).to_be_bytes();
+        let write =
+            RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice()).ext_vals(levels);
+        let mut direct = self.rtc.direct_api();
+        direct.stream_tx_by_mid(self.audio, None).expect("a send stream").write_rtp(write);
+        self.wake(now);
+    }
+
+    /// Says `now` after `before`, which is repeated in the same packet if there is any.
+    pub(crate) fn say(&mut self, now: Instant, before: &[u8], newest: &[u8]) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus);
+        let params = params.expect("Opus was negotiated");
+        let (opus, red) = (params.pt(), params.red());
+        let seq = &mut self.seq[Media::Audio as usize];
+        *seq += 1;
+        let timestamp = (*seq as u32).wrapping_mul(960);
+        let (pt, payload) = match red.filter(|_| !before.is_empty()) {
+            // RFC 2198 section 3: F and type, 14 bits of age and 10 of length; then type.
+            Some(red) => {
+                let mut payload = vec![0x80 | *opus, 0, 0, 0, *opus];
+                let fields = 960_u32 << 10 | before.len() as u32;
+                payload[1..4].copy_from_slice(&fields.to_be_bytes()[1..]);
+                payload.extend(before.iter().chain(newest));
+                (red, payload)
+            }
+            None => (opus, newest.to_vec()),
+        };
+        let write = RtpWrite::new(pt, (*seq).into(), timestamp, now, payload.as_slice());
+        let mut direct = self.rtc.direct_api();
+        direct.stream_tx_by_mid(self.audio, None).expect("a send stream").write_rtp(write);
+        self.wake(now);
+    }
+
+    /// The payload types of audio: plain and redundant.
+    pub(crate) fn audio_types(&self) -> (u8, Option<u8>) {
+        let params = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Opus);
+        let params = params.expect("Opus was negotiated");
+        (*params.pt(), params.red().map(|red| *red))
+    }
+
     /// Begins a stream far into its life.
     pub(crate) fn skip_to(&mut self, media: Media, seq: u64) {
         self.seq[media as usize] = seq;
@@ -178,6 +276,7 @@ impl Client {
                 Output::Event(Event::RtpPacket(packet)) => self.received.push(packet),
                 Output::Event(Event::KeyframeRequest(request)) => {
                     self.keyframe_requests.push((now, request.mid));
+                    self.layers_asked.extend(request.rid);
                 }
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::Closed) => self.closed = true,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use housecall_protocol::cluster::{SfuEvent, SfuRequest};
 use housecall_protocol::domain::MediaState;
 use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::media::ParticipantRole;
 use housecall_sfu_core::{Input, RequestError};
 use proptest::prelude::*;
 
@@ -17,7 +18,8 @@ use crate::world::World;
 fn limits_are_kept() {
     let mut world = World::connected(Conditions::GOOD, 1, 1);
     let (room, participant) = (world.room, PersonId::generate());
-    let join = |sdp: String| SfuRequest::Join { room, participant, sdp };
+    let join =
+        |sdp: String| SfuRequest::Join { room, participant, sdp, role: ParticipantRole::Member };
     let refused = world.tell(&join("v=0\r\n".repeat(20_000)));
     assert!(matches!(refused, Err(RequestError::TooLarge { .. })), "{refused:?}");
     let refused = world.tell(&join("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(13)));
@@ -57,7 +59,9 @@ fn datagrams_from_strangers_change_nothing() {
     let before = world.events.len();
     for first in 0..=255_u8 {
         let contents = [first; 60];
-        world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+        world
+            .core
+            .handle(world.now, Input::Datagram { flow: world.flow(source), contents: &contents });
     }
     world.run(Duration::from_millis(100));
     assert_eq!(world.core.counters().stray_datagrams, 256);
@@ -128,7 +132,10 @@ fn perform(world: &mut World, act: Act) {
     match act {
         Act::Bytes { from_client, contents } => {
             let source = client_address.filter(|_| from_client).unwrap_or(stranger);
-            world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+            world.core.handle(
+                world.now,
+                Input::Datagram { flow: world.flow(source), contents: &contents },
+            );
         }
         Act::Mutated { at, keep } => {
             let now = world.now;
@@ -142,7 +149,10 @@ fn perform(world: &mut World, act: Act) {
                 }
             }
             let source = client.address;
-            world.core.handle(world.now, Input::Datagram { source, contents: &contents });
+            world.core.handle(
+                world.now,
+                Input::Datagram { flow: world.flow(source), contents: &contents },
+            );
         }
         Act::Offer { cuts, later } => {
             let (_, offer) = Client::new(world.now, SocketAddr::from(([10, 0, 0, 1], 1)));
@@ -158,7 +168,12 @@ fn perform(world: &mut World, act: Act) {
             let request = if later {
                 SfuRequest::Offer { room, participant: person, sdp }
             } else {
-                SfuRequest::Join { room, participant: PersonId::generate(), sdp }
+                SfuRequest::Join {
+                    room,
+                    participant: PersonId::generate(),
+                    sdp,
+                    role: ParticipantRole::Member,
+                }
             };
             // Refusals are the rule here; what counts is that it returns.
             let _ = world.tell(&request);

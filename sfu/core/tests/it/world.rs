@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::domain::{MediaSlot, MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
-use housecall_sfu_core::{Core, CoreConfig, Input, Output, RequestError};
+use housecall_protocol::media::ParticipantRole;
+use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
 use str0m::media::Mid;
 
-use crate::client::{Client, Media};
+use crate::client::{Client, Media, Offering};
 use crate::network::{Conditions, Network};
 
 pub(crate) const ALL: MediaState = MediaState { microphone: true, camera: true, screen: true };
@@ -64,16 +65,33 @@ impl World {
         self.events.iter().filter(|event| matches!(event, SfuEvent::Connected { .. })).count()
     }
 
+    /// A client's way to the relay.
+    pub(crate) fn flow(&self, remote: SocketAddr) -> Flow {
+        Flow { transport: Transport::Udp, local: self.relay, remote }
+    }
+
     pub(crate) fn fresh_address(&mut self) -> SocketAddr {
         self.next_port += 1;
         SocketAddr::from(([198, 51, 100, 1], self.next_port))
     }
 
     pub(crate) fn join(&mut self) -> usize {
+        self.join_as(ParticipantRole::Member)
+    }
+
+    pub(crate) fn join_as(&mut self, role: ParticipantRole) -> usize {
+        self.join_with(role, Offering::PLAIN)
+    }
+
+    pub(crate) fn join_with(&mut self, role: ParticipantRole, offering: Offering) -> usize {
         let address = self.fresh_address();
-        let (mut client, offer) = Client::new(self.now, address);
-        let answer =
-            self.ask(&SfuRequest::Join { room: self.room, participant: client.person, sdp: offer });
+        let (mut client, offer) = Client::offering(self.now, address, offering);
+        let answer = self.ask(&SfuRequest::Join {
+            room: self.room,
+            participant: client.person,
+            sdp: offer,
+            role,
+        });
         client.accept_answer(self.now, &answer);
         self.clients.push(client);
         self.clients.len() - 1
@@ -175,8 +193,9 @@ impl World {
         self.now += Duration::from_millis(1);
         while let Some(datagram) = self.network.receive(self.now) {
             if datagram.destination == self.relay {
-                let (source, contents) = (datagram.source, datagram.contents.as_slice());
-                self.core.handle(self.now, Input::Datagram { source, contents });
+                let flow = self.flow(datagram.source);
+                let contents = datagram.contents.as_slice();
+                self.core.handle(self.now, Input::Datagram { flow, contents });
             } else if let Some(client) =
                 self.clients.iter_mut().find(|client| client.address == datagram.destination)
             {
@@ -195,8 +214,10 @@ impl World {
     fn flush(&mut self) {
         loop {
             match self.core.poll(self.now) {
-                Output::Transmit { destination, contents } => {
-                    self.network.send(self.now, self.relay, destination, contents);
+                Output::Transmit { flow, contents, segment_bytes } => {
+                    for datagram in contents.chunks(segment_bytes) {
+                        self.network.send(self.now, flow.local, flow.remote, datagram.to_vec());
+                    }
                 }
                 Output::Event { room, event } => {
                     assert_eq!(room, self.room);

@@ -3,103 +3,158 @@
 //! Each answers with its reply, or with `None` when the relay's answer to the step
 //! it asked for will be the reply.
 
-use std::time::Instant;
-
 use housecall_protocol::ConnectionId;
-use housecall_protocol::client::{CallAccept, CallSlots, ErrorCode, ServerFrame};
+use housecall_protocol::PersonId;
+use housecall_protocol::client::{
+    CallAccept, CallLayers, CallOfferNeeded, CallReport, CallSlots, ErrorCode, ServerFrame,
+};
 use housecall_protocol::cluster::{Answer, CallCommand, CallReply, Refusal};
 use housecall_protocol::domain::{EndReason, MediaState};
+use housecall_protocol::media::ParticipantRole;
 
 use super::party::Signaling;
-use super::{CallMachine, Effect, RelayStep, Side, State, Ticket};
+use super::{Ask, CallMachine, Effect, Place, RelayStep, State};
 
 impl CallMachine {
-    pub(super) fn on_command(
-        &mut self,
-        now: Instant,
-        side: Side,
-        connection: ConnectionId,
-        ticket: Ticket,
-        command: CallCommand,
-        effects: &mut Vec<Effect>,
-    ) {
-        if !matches!(command, CallCommand::Disconnected | CallCommand::Connected { .. }) {
-            self.party_mut(side).heard_from(connection);
-        }
-        let done = match command {
-            CallCommand::Connected { previous } => {
-                self.connected(side, connection, previous, effects)
+    pub(super) fn on_command(&mut self, ask: Ask, command: CallCommand, effects: &mut Vec<Effect>) {
+        let done = match (self.place_of(ask.person), command) {
+            (None, CallCommand::Listen { .. }) if self.has_ended() => {
+                Err(conflict("the call has ended"))
             }
-            CallCommand::Disconnected => {
-                self.party_mut(side).disconnected(connection, now);
-                Ok(Some(CallReply::Done))
-            }
-            CallCommand::Report(report) => {
-                self.quality.report(self.party(side).who.person, &report);
-                Ok(Some(CallReply::Done))
-            }
-            CallCommand::HangUp => self.hang_up(now, side, effects),
-            _ if self.has_ended() => Err(conflict("the call has ended")),
-            CallCommand::Prepare { sdp } => self.join(now, side, connection, sdp, ticket, effects),
-            CallCommand::Accept(accept) => {
-                self.accept(now, side, connection, accept, ticket, effects)
-            }
-            CallCommand::Decline => self.decline(now, side, effects),
-            CallCommand::Offer { sdp } => self.offer(now, side, connection, sdp, ticket, effects),
-            CallCommand::Media(media) => self.set_media(side, connection, media, effects),
+            (None, CallCommand::Listen { sdp }) => self.listen(ask, sdp, effects),
+            (None, _) => Err(not_found()),
+            (Some(place), command) => self.command_of(ask, place, command, effects),
         };
         // Without a reply here, the relay's answer will be the reply.
         if let Some(reply) = done.transpose() {
-            effects.push(Effect::Reply { ticket, reply });
+            effects.push(Effect::Reply { ticket: ask.ticket, reply });
+        }
+    }
+
+    fn command_of(
+        &mut self,
+        ask: Ask,
+        place: Place,
+        command: CallCommand,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        if !matches!(command, CallCommand::Disconnected | CallCommand::Connected { .. })
+            && let Some(party) = self.party_mut(ask.person)
+        {
+            party.heard_from(ask.connection);
+        }
+        match command {
+            CallCommand::Connected { previous } => self.connected(ask, previous, effects),
+            CallCommand::Disconnected => {
+                if let Some(party) = self.party_mut(ask.person) {
+                    party.disconnected(ask.connection, ask.now);
+                }
+                Ok(Some(CallReply::Done))
+            }
+            CallCommand::Report(report) => self.report(ask.person, &report, effects),
+            CallCommand::HangUp => self.hang_up(ask, place, effects),
+            _ if self.has_ended() => Err(conflict("the call has ended")),
+            CallCommand::Prepare { sdp } => match place {
+                Place::Caller | Place::Callee => self.join(ask, sdp, effects),
+                Place::Guest => Err(conflict("a guest accepts with an offer")),
+            },
+            CallCommand::Accept(accept) => self.accept(ask, place, accept, effects),
+            CallCommand::Decline => self.decline(ask, place, effects),
+            CallCommand::Offer { sdp } => self.offer(ask, sdp, effects),
+            CallCommand::Media(media) => self.set_media(ask, media, effects),
+            CallCommand::Tiles(tiles) => self.set_tiles(ask, tiles, effects),
+            CallCommand::Data { topic, payload, to } => {
+                self.pass_data(ask, topic, payload, to, effects)
+            }
+            CallCommand::Mute { person, allowed } => self.mute(ask, person, allowed, effects),
+            CallCommand::Invite { person, role } => self.invite(ask, person, role, effects),
+            CallCommand::Remove { person } => self.remove_guest(ask, person, effects),
+            CallCommand::Listen { .. } => Err(conflict("you are in the call")),
         }
     }
 
     fn connected(
         &mut self,
-        side: Side,
-        connection: ConnectionId,
+        ask: Ask,
         previous: Option<ConnectionId>,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
         let (call, over) = (self.info.id, self.has_ended());
-        let party = self.party_mut(side);
-        party.connected(connection, previous);
-        // What it may have missed while it was away.
-        if let Some(slots) = party.slots.clone().filter(|_| !over) {
-            let frame = ServerFrame::CallSlots(CallSlots { call, slots });
-            effects.push(Effect::notify(side, frame));
+        let Some(party) = self.party_mut(ask.person) else { return Err(not_found()) };
+        party.connected(ask.connection, previous);
+        if !over {
+            // What it may have missed while it was away.
+            let slots = party.slots.clone();
+            let slots = slots.map(|slots| ServerFrame::CallSlots(CallSlots { call, slots }));
+            let layers = party.layers.iter().map(|(source, rids)| {
+                let (source, rids) = (*source, rids.clone());
+                ServerFrame::CallLayers(CallLayers { call, source, rids })
+            });
+            let needed = party.lines_needed.map(|(audio_slots, video_slots)| {
+                ServerFrame::CallOfferNeeded(CallOfferNeeded { call, audio_slots, video_slots })
+            });
+            let missed: Vec<_> = slots.into_iter().chain(needed).chain(layers).collect();
+            let missed = missed.into_iter().chain(self.faults_for(ask.person));
+            effects.extend(missed.map(|frame| Effect::notify(ask.person, frame)));
         }
-        Ok(Some(CallReply::View(Box::new(self.view()))))
+        Ok(Some(CallReply::View(Box::new(self.view_for(ask.person)))))
+    }
+
+    fn report(
+        &mut self,
+        person: PersonId,
+        report: &CallReport,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        let sample = self.quality.report(person, report);
+        if !self.has_ended() {
+            if let Some(sample) = sample {
+                self.judged(person, sample, effects);
+            }
+            self.faults_reported(person, &report.faults, effects);
+        }
+        Ok(Some(CallReply::Done))
     }
 
     fn hang_up(
         &mut self,
-        now: Instant,
-        side: Side,
+        ask: Ask,
+        place: Place,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        let reason = match (self.state, side) {
-            (State::Ringing { .. }, Side::Caller) => EndReason::Cancelled,
-            (State::Ringing { .. }, Side::Callee) => EndReason::Declined,
+        let reason = match (self.state, place) {
+            (State::Ended { .. }, Place::Guest) => return Ok(Some(CallReply::Done)),
+            (_, Place::Guest) => {
+                self.part(ask.person, effects);
+                return Ok(Some(CallReply::Done));
+            }
+            (State::Ringing { .. }, Place::Caller) => EndReason::Cancelled,
+            (State::Ringing { .. }, Place::Callee) => EndReason::Declined,
             _ => EndReason::HungUp,
         };
         // To hang up what has ended is no error: the goal is reached.
-        self.end(now, reason, effects);
+        self.end(ask.now, reason, effects);
         Ok(Some(CallReply::Done))
     }
 
     fn decline(
         &mut self,
-        now: Instant,
-        side: Side,
+        ask: Ask,
+        place: Place,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        match (self.state, side) {
-            (State::Ringing { .. }, Side::Callee) => {
-                self.end(now, EndReason::Declined, effects);
+        match (self.state, place) {
+            (State::Ringing { .. }, Place::Callee) => {
+                self.end(ask.now, EndReason::Declined, effects);
                 Ok(Some(CallReply::Done))
             }
-            (_, Side::Caller) => Err(forbidden("only the callee declines")),
+            (_, Place::Caller) => Err(forbidden("only the callee declines")),
+            (_, Place::Guest)
+                if self.guest(ask.person).is_some_and(|guest| guest.rings_until().is_some()) =>
+            {
+                self.part(ask.person, effects);
+                Ok(Some(CallReply::Done))
+            }
             _ => Err(conflict("the call was answered already")),
         }
     }
@@ -108,63 +163,82 @@ impl CallMachine {
     /// after a reload of the page.
     fn join(
         &mut self,
-        now: Instant,
-        side: Side,
-        connection: ConnectionId,
+        ask: Ask,
         sdp: String,
-        ticket: Ticket,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        let party = self.party_mut(side);
-        if party.holds_media_elsewhere(connection) {
+        let elsewhere =
+            self.party(ask.person).is_some_and(|party| party.holds_media_elsewhere(ask.connection));
+        if elsewhere {
             return Err(Refusal::new(ErrorCode::Busy, "another device of yours is connected"));
         }
-        let again = party.start_joining(connection, &sdp, now);
-        let media = party.media;
-        effects.push(Effect::Relay(RelayStep::Join { side, connection, sdp, ticket, again }));
-        // A new session of the relay knows no mute: who was muted stays so.
-        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
+        self.start_media(ask, sdp, effects);
         Ok(None)
+    }
+
+    /// Joins the room anew. A new session of the relay knows no mute: who was muted,
+    /// by themselves or by the house, stays so.
+    pub(super) fn start_media(&mut self, ask: Ask, sdp: String, effects: &mut Vec<Effect>) {
+        let (person, connection, ticket) = (ask.person, ask.connection, ask.ticket);
+        let Some(party) = self.party_mut(person) else { return };
+        let again = party.start_joining(connection, &sdp, ask.now);
+        let (role, media, allowed) = (party.who.role, party.media, party.allowed);
+        effects.push(Effect::Relay(RelayStep::Join {
+            person,
+            role,
+            connection,
+            sdp,
+            ticket,
+            again,
+        }));
+        if role.may_send() {
+            effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
+            if allowed != MediaState::ALL {
+                effects.push(Effect::Relay(RelayStep::SetAllowed { person, allowed }));
+            }
+        }
+        if self.moved && matches!(self.state, State::Connecting { .. } | State::Active { .. }) {
+            // Another relay knows nothing of the accept.
+            effects.push(Effect::Relay(RelayStep::StartForwarding));
+        }
     }
 
     fn accept(
         &mut self,
-        now: Instant,
-        side: Side,
-        connection: ConnectionId,
+        ask: Ask,
+        place: Place,
         accept: CallAccept,
-        ticket: Ticket,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        if side == Side::Caller {
-            return Err(forbidden("only the callee accepts"));
+        let CallAccept { state: media, sdp, .. } = accept;
+        match place {
+            Place::Caller => return Err(forbidden("only the callee accepts")),
+            Place::Guest => return self.guest_accepts(ask, media, sdp, effects),
+            Place::Callee => {}
         }
         if !matches!(self.state, State::Ringing { .. }) {
             return Err(conflict("the call was answered already"));
         }
-        let CallAccept { state: media, sdp, .. } = accept;
+        let person = ask.person;
         let reply = match sdp {
             Some(sdp) => {
-                let again = self.callee.start_joining(connection, &sdp, now);
-                effects.push(Effect::Relay(RelayStep::Join {
-                    side,
-                    connection,
-                    sdp,
-                    ticket,
-                    again,
-                }));
+                self.callee.media = media;
+                self.start_media(ask, sdp, effects);
                 None
             }
-            None if self.callee.link.held_by() == Some(connection) => Some(CallReply::Done),
+            None if self.callee.link.held_by() == Some(ask.connection) => {
+                // The mute is known to the relay before the first packet may pass.
+                effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
+                Some(CallReply::Done)
+            }
             None => return Err(conflict("prepare first, or accept with an offer")),
         };
         self.callee.media = media;
-        self.callee.signaling = Signaling::Here(connection);
-        self.state = State::Connecting { accepted_at: now, until: now + self.timing.connecting };
-        // The mute is known to the relay before the first packet may pass.
-        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
+        self.callee.signaling = Signaling::Here(ask.connection);
+        let until = ask.now + self.rules.connecting;
+        self.state = State::Connecting { accepted_at: ask.now, until };
         effects.push(Effect::Relay(RelayStep::StartForwarding));
-        let rang = now.saturating_duration_since(self.started);
+        let rang = ask.now.saturating_duration_since(self.started);
         effects.push(Effect::Accepted { rang });
         Ok(reply)
     }
@@ -172,46 +246,88 @@ impl CallMachine {
     /// More slots or an ICE restart; or a whole new peer connection, after a reload.
     fn offer(
         &mut self,
-        now: Instant,
-        side: Side,
-        connection: ConnectionId,
+        ask: Ask,
         sdp: String,
-        ticket: Ticket,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        if self.party(side).is_fresh(&sdp) {
-            return self.join(now, side, connection, sdp, ticket, effects);
+        if self.guest(ask.person).is_some_and(|guest| guest.rings_until().is_some()) {
+            return Err(conflict("accept first"));
         }
-        let party = self.party_mut(side);
-        if party.holds_media_elsewhere(connection) {
+        let Some(party) = self.party_mut(ask.person) else { return Err(not_found()) };
+        if party.is_fresh(&sdp) {
+            return self.join(ask, sdp, effects);
+        }
+        if party.holds_media_elsewhere(ask.connection) {
             return Err(conflict("another device of yours is in the call"));
         }
-        party.link.pass_to(connection);
-        effects.push(Effect::Relay(RelayStep::Offer { side, sdp, ticket }));
+        party.link.pass_to(ask.connection);
+        let (person, ticket) = (ask.person, ask.ticket);
+        effects.push(Effect::Relay(RelayStep::Offer { person, sdp, ticket }));
         Ok(None)
     }
 
     fn set_media(
         &mut self,
-        side: Side,
-        connection: ConnectionId,
+        ask: Ask,
         media: MediaState,
         effects: &mut Vec<Effect>,
     ) -> Answer<Option<CallReply>> {
-        let party = self.party_mut(side);
-        if party.signaling != Signaling::Here(connection) {
+        let person = ask.person;
+        let Some(party) = self.party_mut(person) else { return Err(not_found()) };
+        if party.signaling != Signaling::Here(ask.connection) {
             return Err(conflict("another device of yours is in the call"));
         }
-        party.media = media;
-        effects.push(Effect::Relay(RelayStep::SetMedia { side, media }));
+        if !party.who.role.may_send() {
+            return Err(forbidden("a listener sends nothing"));
+        }
+        // What is said while it is not allowed does not count once it is.
+        party.media = media.and(party.allowed);
+        let media = party.media;
+        effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
+        Ok(Some(CallReply::Done))
+    }
+
+    /// The operator of the call says what somebody else may send.
+    fn mute(
+        &mut self,
+        ask: Ask,
+        person: PersonId,
+        allowed: MediaState,
+        effects: &mut Vec<Effect>,
+    ) -> Answer<Option<CallReply>> {
+        self.check_host(ask.person)?;
+        if person == ask.person {
+            return Err(forbidden("turn your own devices off yourself"));
+        }
+        let visible = |role| role != ParticipantRole::Hidden;
+        let Some(party) = self.party_mut(person).filter(|party| visible(party.who.role)) else {
+            return Err(Refusal::new(ErrorCode::NotFound, "they are not in the call"));
+        };
+        if !party.who.role.may_send() {
+            return Err(conflict("a listener sends nothing"));
+        }
+        let taken = MediaState::ALL.without(allowed);
+        party.allowed = allowed;
+        // What was taken stays off when it is allowed again: the person themselves
+        // turns it on, nobody opens their microphone for them.
+        party.media = party.media.without(taken);
+        let media = party.media;
+        if party.link.held_by().is_some() {
+            effects.push(Effect::Relay(RelayStep::SetAllowed { person, allowed }));
+            effects.push(Effect::Relay(RelayStep::SetMedia { person, media }));
+        }
         Ok(Some(CallReply::Done))
     }
 }
 
-fn conflict(message: &str) -> Refusal {
+pub(super) fn conflict(message: &str) -> Refusal {
     Refusal::new(ErrorCode::Conflict, message)
 }
 
-fn forbidden(message: &str) -> Refusal {
+pub(super) fn forbidden(message: &str) -> Refusal {
     Refusal::new(ErrorCode::Forbidden, message)
+}
+
+fn not_found() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "there is no such call of yours")
 }

@@ -1,9 +1,13 @@
 //! One participant: which of their connections is in the call, and how their media is.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use housecall_protocol::ConnectionId;
-use housecall_protocol::domain::{CallParty, MediaSlot, MediaState, QualityLevel};
+use housecall_protocol::domain::{CallParty, MediaSlot, MediaState, TrackSource};
+
+use super::allowance::Allowance;
+use super::levels::Levels;
 
 /// Where a participant is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,36 +76,62 @@ impl Link {
 pub(crate) struct Party {
     /// Name and kind; its media and reconnecting fields are filled in by [`Self::view`].
     pub(crate) who: CallParty,
+    /// What they say to be sending.
     pub(super) media: MediaState,
+    /// What the house lets them send.
+    pub(super) allowed: MediaState,
     pub(super) signaling: Signaling,
     pub(super) link: Link,
     /// The certificate of their present peer connection, as its offer names it.
     fingerprint: Option<String>,
+    /// Their present peer connection leads to a relay that the room has left.
+    pub(super) moving: bool,
     /// The relay has forwarded media to this participant's present session.
     pub(super) flowing: bool,
     /// The relay's last word on their receive slots.
     pub(super) slots: Option<Vec<MediaSlot>>,
-    pub(super) level: Option<QualityLevel>,
+    /// Audio and video m-lines that the relay last asked for.
+    pub(super) lines_needed: Option<(u8, u8)>,
+    /// The relay's last word on which layers of theirs are watched.
+    pub(super) layers: BTreeMap<TrackSource, Vec<String>>,
+    pub(super) levels: Levels,
+    pub(super) allowance: Allowance,
 }
 
 impl Party {
-    pub(crate) const fn new(who: CallParty) -> Self {
+    pub(crate) fn new(who: CallParty) -> Self {
+        let sends = who.role.may_send();
         Self {
             media: who.media,
+            allowed: if sends { MediaState::ALL } else { MediaState::default() },
             who,
             signaling: Signaling::Unseen,
             link: Link::Absent,
             fingerprint: None,
+            moving: false,
             flowing: false,
             slots: None,
-            level: None,
+            lines_needed: None,
+            layers: BTreeMap::new(),
+            levels: Levels::default(),
+            allowance: Allowance::default(),
         }
     }
 
     pub(super) fn view(&self, joined: bool) -> CallParty {
         let away = matches!(self.signaling, Signaling::Away { .. });
         let down = self.link.down_since(false).is_some();
-        CallParty { media: self.media, reconnecting: joined && (away || down), ..self.who.clone() }
+        CallParty {
+            media: self.sends(),
+            allowed: self.allowed,
+            reconnecting: joined && (away || down),
+            ..self.who.clone()
+        }
+    }
+
+    /// What of theirs is passed on.
+    pub(super) const fn sends(&self) -> MediaState {
+        self.media.and(self.allowed)
     }
 
     /// Any request shows that the person is there again.
@@ -158,8 +188,11 @@ impl Party {
         self.fingerprint = fingerprint(sdp).map(str::to_owned);
         self.link = Link::Joining { by: connection, since: now };
         self.signaling = Signaling::Here(connection);
+        self.moving = false;
         self.flowing = false;
         self.slots = None;
+        self.lines_needed = None;
+        self.layers.clear();
         again
     }
 

@@ -1,28 +1,55 @@
 //! The machine by itself: the rules of each state, then random lives.
 
+mod groups;
+mod lives;
+
 use std::time::{Duration, Instant};
 
 use housecall_protocol::client::{CallAccept, CallReport, ErrorCode};
-use housecall_protocol::cluster::QualityReport;
-use housecall_protocol::domain::{CallParty, PersonKind};
+use housecall_protocol::cluster::{QualityReport, Refusal};
+use housecall_protocol::domain::{CallParty, CallState, PersonKind, QualityLevel};
+use housecall_protocol::media::ParticipantRole;
 use housecall_protocol::{CallId, ConsultationId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 
-const TIMING: Timing = Timing {
+const RULES: Rules = Rules {
     ring: Duration::from_secs(45),
     connecting: Duration::from_secs(30),
     away: Duration::from_secs(30),
     media_lost: Duration::from_secs(60),
+    max_guests: 3,
+    listen_in: true,
+    data_per_second: 10,
+    data_burst: 20,
 };
 const ON: MediaState = MediaState { microphone: true, camera: true, screen: false };
+
+/// Who a test is about: the two sides, colleagues, and supervisors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Caller,
+    Callee,
+    Colleague,
+    Other,
+    Supervisor,
+}
+
+impl Side {
+    const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
+    const ALL: [Self; 5] =
+        [Self::Caller, Self::Callee, Self::Colleague, Self::Other, Self::Supervisor];
+}
 
 fn person(side: Side) -> PersonId {
     PersonId(Uuid::from_u128(match side {
         Side::Caller => 1,
         Side::Callee => 2,
+        Side::Colleague => 3,
+        Side::Other => 4,
+        Side::Supervisor => 5,
     }))
 }
 
@@ -33,6 +60,19 @@ fn device(n: u8) -> ConnectionId {
 #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 fn origin() -> Instant {
     Instant::now()
+}
+
+fn party(side: Side) -> CallParty {
+    CallParty {
+        person: person(side),
+        name: String::new(),
+        kind: if side == Side::Callee { PersonKind::Patient } else { PersonKind::Operator },
+        specialty: None,
+        media: ON,
+        reconnecting: false,
+        role: ParticipantRole::Member,
+        allowed: MediaState::ALL,
+    }
 }
 
 struct Life {
@@ -46,16 +86,6 @@ impl Life {
     /// Rings; the caller is on device 1, the callee's devices are 2 and 3.
     fn ringing() -> Self {
         let start = origin();
-        let party = |side, kind| {
-            Party::new(CallParty {
-                person: person(side),
-                name: String::new(),
-                kind,
-                specialty: None,
-                media: ON,
-                reconnecting: false,
-            })
-        };
         let info = CallInfo {
             id: CallId(Uuid::nil()),
             conversation: ConversationId(Uuid::nil()),
@@ -65,10 +95,10 @@ impl Life {
         };
         let machine = CallMachine::ringing(
             start,
-            TIMING,
+            RULES,
             info,
-            party(Side::Caller, PersonKind::Operator),
-            party(Side::Callee, PersonKind::Patient),
+            Party::new(party(Side::Caller)),
+            Party::new(party(Side::Callee)),
             device(1),
             "o",
         );
@@ -82,7 +112,8 @@ impl Life {
     fn command(&mut self, side: Side, on: u8, command: CallCommand) -> Vec<Effect> {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.input(Input::Command { side, connection: device(on), ticket, command })
+        let (person, connection) = (person(side), device(on));
+        self.input(Input::Command { person, connection, ticket, command })
     }
 
     fn relay(&mut self, event: SfuEvent) -> Vec<Effect> {
@@ -156,7 +187,7 @@ fn nothing_is_forwarded_before_the_accept_and_the_mute_goes_first() {
             _ => None,
         })
         .collect();
-    let media = RelayStep::SetMedia { side: Side::Callee, media: muted };
+    let media = RelayStep::SetMedia { person: person(Side::Callee), media: muted };
     assert_eq!(steps, [media, RelayStep::StartForwarding]);
     assert_eq!(life.state(), CallState::Connecting);
 }
@@ -290,7 +321,7 @@ fn who_was_muted_stays_muted_in_a_new_media_session() {
         .iter()
         .position(|effect| matches!(effect, Effect::Relay(RelayStep::Join { .. })))
         .expect("another peer connection joins");
-    let mute = Effect::Relay(RelayStep::SetMedia { side: Side::Callee, media: muted });
+    let mute = Effect::Relay(RelayStep::SetMedia { person: person(Side::Callee), media: muted });
     assert_eq!(effects.get(joined + 1), Some(&mute));
 }
 
@@ -312,147 +343,4 @@ fn quality_is_told_when_it_changes() {
     assert_eq!(life.relay(event(0.0)).len(), 2);
     assert_eq!(life.relay(event(0.01)), []);
     assert_eq!(life.relay(event(0.5)).len(), 2);
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Command(Side, u8, CallCommand),
-    Relay(SfuEvent),
-    JoinFailed(Side, u8),
-    Pass(u64),
-    Abort,
-}
-
-fn side() -> impl Strategy<Value = Side> {
-    proptest::sample::select(Side::BOTH.to_vec())
-}
-
-fn media() -> impl Strategy<Value = MediaState> {
-    any::<(bool, bool, bool)>().prop_map(|(microphone, camera, screen)| MediaState {
-        microphone,
-        camera,
-        screen,
-    })
-}
-
-fn command() -> impl Strategy<Value = CallCommand> {
-    let call = CallId(Uuid::nil());
-    let sdp = || "o".to_owned();
-    prop_oneof![
-        Just(CallCommand::Prepare { sdp: sdp() }),
-        (media(), any::<bool>()).prop_map(move |(state, with)| {
-            CallCommand::Accept(CallAccept { call, state, sdp: with.then(sdp) })
-        }),
-        Just(CallCommand::Decline),
-        Just(CallCommand::HangUp),
-        Just(CallCommand::Offer { sdp: sdp() }),
-        media().prop_map(CallCommand::Media),
-        (any::<f32>(), any::<u32>()).prop_map(move |(loss, freezes)| {
-            CallCommand::Report(CallReport {
-                call,
-                first_frame_ms: Some(freezes),
-                loss_percent: Some(loss),
-                rtt_ms: Some(loss),
-                jitter_ms: None,
-                freezes: Some(freezes),
-            })
-        }),
-        proptest::option::of(0..5_u8)
-            .prop_map(|previous| CallCommand::Connected { previous: previous.map(device) }),
-        Just(CallCommand::Disconnected),
-    ]
-}
-
-fn event() -> impl Strategy<Value = SfuEvent> {
-    (side(), 0..8_u8, any::<f32>()).prop_map(|(side, kind, loss)| {
-        let participant = person(side);
-        match kind {
-            0 => SfuEvent::Connected { participant, ice_ms: 1, dtls_ms: 1 },
-            1 => SfuEvent::Disconnected { participant },
-            2 => SfuEvent::Gone { participant },
-            3 => SfuEvent::Slots { participant, slots: vec![] },
-            4 => SfuEvent::OfferNeeded { participant, video_slots: 2 },
-            5 | 6 => SfuEvent::Flowing { participant },
-            _ => SfuEvent::Quality {
-                participant,
-                quality: QualityReport { loss_up: loss, ..QualityReport::default() },
-            },
-        }
-    })
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => (side(), 0..5_u8, command()).prop_map(|(side, on, what)| Step::Command(side, on, what)),
-        8 => event().prop_map(Step::Relay),
-        1 => (side(), 0..5_u8).prop_map(|(side, on)| Step::JoinFailed(side, on)),
-        4 => (0..40_u64).prop_map(Step::Pass),
-        1 => Just(Step::Relay(SfuEvent::RoomClosed)),
-        1 => Just(Step::Abort),
-    ]
-}
-
-proptest! {
-    /// One end at most and nothing but replies after it, forwarding only after the
-    /// accept, every request answered once, and an abandoned call ends by itself.
-    #[test]
-    fn any_life_is_well_formed(steps in proptest::collection::vec(step(), 0..60)) {
-        let mut life = Life::ringing();
-        let (mut ends, mut accepts, mut replies, mut deferred) = (0, 0, 0, 0);
-        for step in steps {
-            let over = life.machine.has_ended();
-            let commands = u64::from(matches!(step, Step::Command(..)));
-            let effects = match step {
-                Step::Command(side, on, command) => life.command(side, on, command),
-                Step::Relay(event) => life.relay(event),
-                Step::JoinFailed(side, on) => {
-                    life.input(Input::JoinFailed { side, connection: device(on) })
-                }
-                Step::Pass(seconds) => life.pass(seconds),
-                Step::Abort => life.input(Input::Abort),
-            };
-            let (mut answered, mut to_come) = (0, 0);
-            for effect in &effects {
-                match effect {
-                    Effect::Reply { ticket, .. } => {
-                        prop_assert_eq!(ticket.0, life.tickets);
-                        answered += 1;
-                    }
-                    Effect::Relay(RelayStep::Join { .. } | RelayStep::Offer { .. }) => to_come += 1,
-                    Effect::Relay(RelayStep::StartForwarding) => {
-                        prop_assert_ne!(life.state(), CallState::Ringing);
-                    }
-                    Effect::Accepted { .. } => accepts += 1,
-                    Effect::End { talked, .. } => {
-                        ends += 1;
-                        prop_assert_eq!(talked.is_some(), accepts == 1);
-                    }
-                    Effect::Relay(RelayStep::SetMedia { .. })
-                    | Effect::Notify { .. }
-                    | Effect::Flowing { .. } => {}
-                }
-                let reply = matches!(effect, Effect::Reply { .. });
-                prop_assert!(!over || reply, "{:?} after the end", effect);
-            }
-            prop_assert_eq!(answered + to_come, commands);
-            replies += answered;
-            deferred += to_come;
-            prop_assert!(ends <= 1 && accepts <= 1);
-            prop_assert_eq!(ends == 1, life.machine.has_ended());
-            let view = life.machine.view();
-            prop_assert_eq!(view.ended.is_some(), view.state == CallState::Ended);
-            prop_assert_eq!(view.accepted_at.is_some(), accepts == 1);
-        }
-        prop_assert_eq!(replies + deferred, life.tickets);
-        // Both vanish: whatever the state, the times run out.
-        for side in Side::BOTH {
-            life.relay(SfuEvent::Gone { participant: person(side) });
-        }
-        while let Some(at) = life.machine.poll_timeout() {
-            prop_assert!(at >= life.start);
-            life.now = life.now.max(at);
-            life.input(Input::Tick);
-        }
-        prop_assert!(life.machine.has_ended());
-    }
 }

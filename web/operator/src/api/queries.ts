@@ -1,5 +1,5 @@
 /** What the portal asks the house for; server state lives in TanStack Query alone. */
-import type { CallbackPage, ConsultationPage, PatientPage } from '@housecall/sdk';
+import type { CallbackPage, CallPage, ConsultationPage, PatientPage } from '@housecall/sdk';
 import {
   type InfiniteData, keepPreviousData, skipToken, useInfiniteQuery, useQuery,
 } from '@tanstack/react-query';
@@ -7,6 +7,7 @@ import {
 import { useHouse } from './house';
 
 export type DeskTab = 'queue' | 'mine' | 'all' | 'archive';
+export type CallTab = 'running' | 'ended' | 'poor';
 export type RequestTab = 'new' | 'in_progress' | 'overdue' | 'archive';
 
 const PAGE = 50;
@@ -73,6 +74,22 @@ export function useCallbacks(tab: RequestTab, enabled = true) {
     getNextPageParam: nextOf,
     enabled,
   });
+}
+
+export function useCalls(list: CallTab) {
+  const { api } = useHouse();
+  return useInfiniteQuery<CallPage, Error, InfiniteData<CallPage>, string[], string | undefined>({
+    queryKey: ['calls', list],
+    queryFn: ({ pageParam }) => api.calls({ list, ...(pageParam && { after: pageParam }), limit: PAGE }),
+    initialPageParam: first,
+    getNextPageParam: nextOf,
+  });
+}
+
+export function useCallRecord(id: string) {
+  const { api } = useHouse();
+  // A record does not change once it is written, and only ended calls have one to show.
+  return useQuery({ queryKey: ['call', id], queryFn: () => api.call(id), staleTime: Infinity });
 }
 
 export function usePatients(q: string) {

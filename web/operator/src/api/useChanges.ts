@@ -9,8 +9,8 @@ import { useHouse, useMe } from './house';
 const GATHER_MS = 120;
 
 const KEYS: Record<Topic, string[]> = {
-  consultations: ['consultations', 'patient'],
-  callbacks: ['callbacks', 'patient'],
+  consultations: ['consultations', 'patient', 'calls'],
+  callbacks: ['callbacks', 'patient', 'calls'],
   operators: ['operators'],
   patient: ['patient', 'patients', 'consultations'],
 };

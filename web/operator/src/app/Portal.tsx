@@ -6,6 +6,7 @@ import { Navigate, Route, Routes } from 'react-router';
 import { useMe } from '../api/house';
 import { useChanges } from '../api/useChanges';
 import { CallHost } from '../call/CallHost';
+import { Calls } from '../calls/Calls';
 import { ClientPage } from '../clients/ClientPage';
 import { Clients } from '../clients/Clients';
 import { Desk } from '../desk/Desk';
@@ -26,6 +27,7 @@ import './portal.css';
 const PAGES: Record<string, [string, () => React.ReactNode][]> = {
   '/consultations': [['/consultations', Desk], ['/consultations/:id', Desk]],
   '/requests': [['/requests', Requests]],
+  '/calls': [['/calls', Calls], ['/calls/:id', Calls]],
   '/clients': [['/clients', Clients], ['/clients/:id', ClientPage]],
   '/operators': [['/operators', Operators]],
 };

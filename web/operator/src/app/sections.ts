@@ -1,7 +1,7 @@
 import type { Role } from '@housecall/sdk';
 
 import type { Counts } from './useCounts';
-import { iconHeadset, iconMessage, iconPeople, iconPhone } from '../ui/icons';
+import { iconHeadset, iconMessage, iconPeople, iconPhone, iconVideo } from '../ui/icons';
 
 export type Section = {
   path: string;
@@ -20,6 +20,10 @@ const REQUESTS: Section = {
   path: '/requests', icon: iconPhone, label: 'nav.requests',
   title: 'nav.requestsTitle', testId: 'nav-requests', count: (counts) => counts.requests,
 };
+const CALLS: Section = {
+  path: '/calls', icon: iconVideo, label: 'nav.calls',
+  title: 'nav.calls', testId: 'nav-calls',
+};
 const CLIENTS: Section = {
   path: '/clients', icon: iconPeople, label: 'nav.clients',
   title: 'nav.clients', testId: 'nav-clients',
@@ -32,6 +36,6 @@ const OPERATORS: Section = {
 /** What a role sees: nobody meets a page that would refuse them. */
 export function sectionsOf(role: Role | null): Section[] {
   if (role === 'admin') return [OPERATORS];
-  const served = [CONSULTATIONS, REQUESTS, CLIENTS];
+  const served = [CONSULTATIONS, REQUESTS, CALLS, CLIENTS];
   return role === 'supervisor' ? [...served, OPERATORS] : served;
 }

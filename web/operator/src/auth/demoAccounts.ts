@@ -9,5 +9,6 @@ export const DEMO_ACCOUNTS: DemoAccount[] = [
   { email: 'petrov@demo.housecall', password: DEMO_PASSWORD, role: 'doctor' },
   { email: 'sokolova@demo.housecall', password: DEMO_PASSWORD, role: 'doctor' },
   { email: 'belova@demo.housecall', password: DEMO_PASSWORD, role: 'doctor' },
+  { email: 'supervisor@demo.housecall', password: DEMO_PASSWORD, role: 'supervisor' },
   { email: 'admin@demo.housecall', password: DEMO_PASSWORD, role: 'admin' },
 ];

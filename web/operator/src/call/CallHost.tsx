@@ -18,7 +18,7 @@ function useEnding(): void {
   useEffect(() => {
     if (!ended) return;
     const { ended: ending, problem, peer, role, acceptedAt } = ended;
-    const missed = role === 'callee' && acceptedAt === null;
+    const missed = (role === 'callee' || role === 'guest') && acceptedAt === null;
     if (ending === 'not_started' && problem) say(t(`call.problem.${problem}`), 'bad');
     else if (missed && (ending === 'no_answer' || ending === 'cancelled')) {
       say(t('call.missed', { name: peer?.name || t('person.noName') }));

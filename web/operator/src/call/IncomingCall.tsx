@@ -18,7 +18,10 @@ export function IncomingCall({ call }: { call: CallSnapshot }) {
   const { calls } = useHouse();
   const video = call.view?.media === 'video';
   const name = call.peer?.name || t('person.noName');
-  const words = t(video ? 'call.incomingVideo' : 'call.incomingAudio');
+  const guest = call.role === 'guest';
+  const patient = call.people.find((person) => person.kind === 'patient')?.name || t('person.noName');
+  const words = guest ? t('call.invited', { name: patient }) : t(video ? 'call.incomingVideo' : 'call.incomingAudio');
+  const listens = call.self?.role === 'listener';
   useEffect(() => showNotice(words, name, () => undefined), [words, name]);
   return (
     <section className="hc-incoming" role="alertdialog" aria-label={`${words}: ${name}`} data-testid="incoming">
@@ -30,15 +33,15 @@ export function IncomingCall({ call }: { call: CallSnapshot }) {
           <HangUpIcon />
           {t('call.decline')}
         </CButton>
-        {video && (
+        {video && !listens && (
           <CButton color="secondary" variant="outline" data-testid="incoming-accept-audio" onClick={() => void calls.accept({ camera: false })}>
             <Icon icon={iconPhone} />
             {t('call.acceptAudio')}
           </CButton>
         )}
         <CButton color="primary" data-testid="incoming-accept" onClick={() => void calls.accept({ camera: video })}>
-          <Icon icon={video ? iconVideo : iconPhone} />
-          {t(video ? 'call.acceptVideo' : 'call.accept')}
+          <Icon icon={video && !listens ? iconVideo : iconPhone} />
+          {t(listens ? 'call.acceptListening' : video ? 'call.acceptVideo' : 'call.accept')}
         </CButton>
       </div>
     </section>

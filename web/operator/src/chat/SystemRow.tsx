@@ -1,5 +1,6 @@
 import type { ChatItem, EndReason, SystemEvent } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
 
 import { useMe } from '../api/house';
 import { wholeNumber } from '../format/text';
@@ -29,6 +30,7 @@ function CallRecord({ item, event }: { item: ChatItem; event: CallEnded }) {
         <small>
           {t(`record.${event.reason}`)}. {t('record.by', { name: event.started_by_name })}
         </small>
+        {talked && <Link to={`/calls/${event.call}`} data-testid="call-record-link">{t('record.quality')}</Link>}
       </span>
       <time className="hc-figures">{clock(item.sentAt, i18n.language)}</time>
     </div>

@@ -49,5 +49,7 @@ export const iconInbox = outline('M4 13.5 6.5 6a2 2 0 0 1 1.9-1.4h7.2A2 2 0 0 1 
 export const iconLock = outline('M6 12a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H8a2 2 0 0 1-2-2Z', 'M8.5 10V8a3.5 3.5 0 0 1 7 0v2');
 export const iconTaken = outline(circle(10, 8, 3.5), 'M3.5 20c.3-3.6 2.9-6 6.5-6 1.2 0 2.3.3 3.2.7', 'm15 18 2 2 4-4.5');
 export const iconWarning = outline('M12 4.5 3.5 19h17Z', 'M12 10v4M12 16.6v.01');
+export const iconHand = outline('M7 12V6.2a1.6 1.6 0 0 1 3.2 0V11M10.2 10.5V4.6a1.6 1.6 0 0 1 3.2 0v5.9M13.4 10.8V6a1.6 1.6 0 0 1 3.2 0v8.2', 'M16.6 10.4a1.6 1.6 0 0 1 3.2 0V14c0 4.2-2.6 7-6.6 7-3 0-4.6-1.2-6.3-3.9L4.4 13a1.6 1.6 0 0 1 2.6-1.8L8.6 13');
+export const iconEar = outline('M6.5 9.5a5.5 5.5 0 0 1 11 0c0 3.6-3.2 4.2-3.2 7.2a3.3 3.3 0 0 1-6 1.9', 'M9.5 9.8a2.5 2.5 0 0 1 5 0c0 1.7-1.9 2-1.9 3.4');
 export const iconPlus = outline('M12 5v14M5 12h14');
 export const iconCompass = outline(circle(12, 12, 8.5), 'm15.5 8.5-2 5-5 2 2-5Z');

@@ -5,8 +5,10 @@ import { useTranslation } from 'react-i18next';
 import { housecall, useMe } from '../app/client';
 import { Talk } from '../chat/Talk';
 import { Avatar } from '../ui/Avatar';
+import { Asked } from './Asked';
 import { CallHead } from './CallHead';
 import { Controls } from './Controls';
+import { Grid } from './Grid';
 import { Notice } from './Notice';
 import { OwnTile } from './OwnTile';
 import { Picture } from './Picture';
@@ -20,7 +22,8 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
   const [chatOpen, setChatOpen] = useState(false);
   const picture = remotePicture(call);
   const talking = call.phase === 'active' || call.phase === 'connecting';
-  const fading = useFading(talking && picture !== null && !chatOpen);
+  const group = talking && call.people.length > 1;
+  const fading = useFading(talking && !group && picture !== null && !chatOpen);
   const blind = useRef(false);
   const handleDown = () => {
     blind.current = fading.isHidden();
@@ -45,11 +48,12 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
       onKeyDown={fading.wake}
     >
       <div className="call-stage">
-        <Remote call={call} />
-        {call.local.camera && talking && <OwnTile stream={call.local.camera} mirrored={call.facing === 'user'} />}
+        {group ? <Grid call={call} /> : <Remote call={call} />}
+        {call.local.camera && talking && !group && <OwnTile stream={call.local.camera} mirrored={call.facing === 'user'} />}
         <CallHead call={call} />
-        {!picture && <Person call={call} />}
+        {!picture && !group && <Person call={call} />}
         <div className="call-bottom">
+          {call.asked && <Asked source={call.asked} />}
           <Notice call={call} />
           {call.phase !== 'ended' && <Controls call={call} chatOpen={chatOpen} onChat={() => setChatOpen(!chatOpen)} />}
         </div>
@@ -67,24 +71,26 @@ export function CallScreen({ call }: { call: CallSnapshot }) {
 function remotePicture(call: CallSnapshot): 'screen' | 'camera' | null {
   if (call.phase !== 'active' && call.phase !== 'connecting') return null;
   if (call.peer?.media.screen && call.remote.screen) return 'screen';
-  return call.peer?.media.camera && call.remote.camera ? 'camera' : null;
+  const paused = call.people.find(({ person }) => person === call.peer?.person)?.paused.camera === 'bandwidth';
+  return call.peer?.media.camera && call.remote.camera && !paused ? 'camera' : null;
 }
 
 function Remote({ call }: { call: CallSnapshot }) {
   const observe = useCallback((element: HTMLVideoElement) => housecall.calls.observeRemoteVideo(element), []);
   const large = remotePicture(call);
   const { camera, screen } = call.remote;
+  const person = call.peer?.person ?? '';
   // The camera's element stays through the whole call, so that its first frame is not delayed by making one.
   return (
     <>
       {camera && call.phase !== 'ended' && (
         <div className={large === 'camera' ? 'remote' : large === 'screen' && call.peer?.media.camera ? 'remote is-small' : 'remote is-hidden'}>
-          <Picture stream={camera} testId="remote-video" onElement={observe} />
+          <Picture stream={camera} testId="remote-video" track={{ person, source: 'camera' }} onElement={observe} />
         </div>
       )}
       {large === 'screen' && screen && (
         <div className="remote is-screen">
-          <Picture stream={screen} contain testId="remote-screen" />
+          <Picture stream={screen} contain testId="remote-screen" track={{ person, source: 'screen' }} />
         </div>
       )}
     </>

@@ -4,6 +4,7 @@ import {
   callOutline,
   cameraReverseOutline,
   chatbubbleOutline,
+  handRightOutline,
   micOffOutline,
   micOutline,
   settingsOutline,
@@ -29,6 +30,7 @@ export function Controls({ call, chatOpen, onChat }: Props) {
   const { calls } = housecall;
   const talking = call.phase === 'active' || call.phase === 'connecting';
   const { microphone, camera } = call.media;
+  const { allowed } = call;
   const phone = globalThis.matchMedia('(pointer: coarse)').matches;
   return (
     <div className="controls">
@@ -38,6 +40,7 @@ export function Controls({ call, chatOpen, onChat }: Props) {
             icon={microphone ? micOutline : micOffOutline}
             label={t(microphone ? 'call.mic_on' : 'call.mic_off')}
             pressed={!microphone}
+            disabled={!allowed.microphone}
             testId="call-mute"
             onPress={() => void calls.setMicrophone(!microphone)}
           />
@@ -45,6 +48,7 @@ export function Controls({ call, chatOpen, onChat }: Props) {
             icon={camera ? videocamOutline : videocamOffOutline}
             label={t(camera ? 'call.camera_on' : 'call.camera_off')}
             pressed={!camera}
+            disabled={!allowed.camera}
             testId="call-camera"
             onPress={() => void calls.setCamera(!camera)}
           />
@@ -54,6 +58,9 @@ export function Controls({ call, chatOpen, onChat }: Props) {
             )
           ) : (
             <Devices />
+          )}
+          {call.people.length > 1 && (
+            <Control icon={handRightOutline} label={t(call.hand ? 'call.hand_down' : 'call.hand_up')} pressed={call.hand} testId="call-hand" onPress={() => calls.raiseHand(!call.hand)} />
           )}
           {conversation && <ChatControl conversation={conversation} open={chatOpen} onPress={onChat} />}
         </>
@@ -101,11 +108,12 @@ interface ControlProps {
   pressed?: boolean;
   danger?: boolean;
   count?: number;
+  disabled?: boolean;
 }
 
-function Control({ icon, label, testId, onPress, pressed, danger = false, count = 0 }: ControlProps) {
+function Control({ icon, label, testId, onPress, pressed, danger = false, count = 0, disabled = false }: ControlProps) {
   return (
-    <button type="button" className="control" aria-pressed={pressed} data-testid={testId} onClick={onPress}>
+    <button type="button" className="control" aria-pressed={pressed} disabled={disabled} data-testid={testId} onClick={onPress}>
       <span className={`control-circle ${danger ? 'is-bad' : ''} ${pressed ? 'is-pressed' : ''}`} aria-hidden="true">
         <IonIcon icon={icon} />
         {count > 0 && <span className="count">{count}</span>}

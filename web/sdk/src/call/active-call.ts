@@ -1,61 +1,80 @@
 /**
- * One call from its first press to its end, on this client: what the person sees
- * is derived from the server's view, the peer connection and the own devices.
+ * One call from its first press to its end, on this client: what the person sees is
+ * derived from the server's view, what the path carries and the own devices.
  */
 import type {
+  CallDataView,
+  CallLayers,
   CallMedia,
+  CallQuality,
   CallSubject,
+  CallTrouble,
   CallView,
   EndReason,
   MediaSlot,
   MediaState,
-  QualityLevel,
+  Speaker as Voice,
   Welcome,
 } from '../generated/realtime';
 import { RealtimeError } from '../net/errors';
 import type { Realtime } from '../realtime';
 import { Store } from '../store';
-import type { CallEnding, CallSnapshot, CallStats } from '../types';
+import type { CallEnding, CallRole, CallSnapshot, CallStats } from '../types';
 import { FirstFrame } from './first-frame';
-import { LocalMedia, MediaProblem } from './local-media';
-import { Meter } from './meter';
-import { Peer } from './peer';
+import { Meter, type Measured } from './meter';
+import { NOTHING, OwnDevices } from './own-devices';
+import { Path } from './path';
+import { partyOf, peerOf } from './people';
 import type { Ringer } from './ringer';
-import { Speaker } from './speaker';
+import { Room } from './room';
+import { askedFor, isHand, Signals } from './signals';
 import { initialSnapshot } from './snapshot';
+import { Speaker } from './speaker';
 import { readStats } from './stats';
-import { Streams } from './streams';
 import { holdTab } from './tab';
+import { Tiles } from './tiles';
 
 const START_TIMEOUT_MS = 15_000;
+
 export class ActiveCall extends Store<CallSnapshot> {
   readonly frame = new FirstFrame(() => {
     if (this.id && !this.over) this.meter.report(this.id);
   });
-  readonly local = new LocalMedia();
+  readonly devices: OwnDevices;
+  readonly tiles: Tiles;
+  private readonly path: Path;
+  private readonly room: Room;
   private readonly meter: Meter;
-  private peer: Peer | null = null;
+  private readonly signals: Signals;
   private readonly speaker = new Speaker((soundBlocked) => this.patch({ soundBlocked }));
-  private readonly streams = new Streams();
   private acceptedHere = false;
+  /** The relay may speak of a call before the house has shown it. */
+  private joining: string | null = null;
   private preparing: Promise<void> | null = null;
-  private deviceWork: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly realtime: Realtime,
     private readonly ringer: Ringer,
     private readonly me: string,
-    role: CallSnapshot['role'],
+    role: CallRole,
     wantsVideo: boolean,
   ) {
     super(initialSnapshot(role, wantsVideo));
+    this.room = new Room(me);
+    this.signals = new Signals(realtime, () => this.id);
+    this.devices = this.createDevices();
+    this.path = this.createPath();
+    this.tiles = new Tiles((tiles) => {
+      const call = this.id;
+      return call !== null && realtime.send('call.tiles', { call, tiles });
+    });
     this.meter = new Meter(realtime, this.frame, (quality) => {
       if (!this.over) this.patch({ quality });
     });
   }
 
   get id(): string | null {
-    return this.getSnapshot().view?.id ?? null;
+    return this.getSnapshot().view?.id ?? this.joining;
   }
 
   get over(): boolean {
@@ -63,16 +82,16 @@ export class ActiveCall extends Store<CallSnapshot> {
   }
 
   async start(subject: CallSubject, media: CallMedia): Promise<void> {
-    await this.openDevices(media === 'video');
+    await this.devices.open(media === 'video');
     if (this.over) return;
-    if (!this.local.microphone) {
+    if (!this.devices.local.microphone) {
       this.finish('not_started');
       return;
     }
     try {
-      const peer = this.createPeer();
-      await this.attach(peer);
-      const state = this.ownMedia(true, media === 'video');
+      const peer = this.path.open();
+      await this.devices.attach(peer);
+      const state = this.devices.sending(true, media === 'video');
       const sdp = await peer.firstOffer();
       const started = await this.realtime.request(
         'call.start',
@@ -93,13 +112,32 @@ export class ActiveCall extends Store<CallSnapshot> {
     }
   }
 
+  /** A supervisor hears a running call; nothing of theirs is sent or shown. */
+  async listen(call: string): Promise<void> {
+    this.acceptedHere = true;
+    this.joining = call;
+    try {
+      const peer = this.path.open();
+      const started = await this.realtime.request('call.listen', { call, sdp: await peer.firstOffer() });
+      if (this.over) {
+        this.realtime.send('call.hang_up', { call });
+        return;
+      }
+      this.applyView(started.call);
+      await peer.establish(started.sdp);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** Somebody calls: ring, and connect the media path meanwhile. */
   ring(view: CallView): void {
     this.applyView(view);
     this.patch({ phase: 'incoming' });
     this.ringer.start('incoming');
-    this.preparing = this.prepare(view.id);
-    void this.prewarm(view.media === 'video');
+    // What a guest joins flows already: their path opens with their answer.
+    if (this.getSnapshot().role !== 'guest') this.preparing = this.prepare(view.id);
+    if (this.sends) void this.devices.prewarm(view.media === 'video');
   }
 
   async accept(camera: boolean): Promise<void> {
@@ -110,19 +148,25 @@ export class ActiveCall extends Store<CallSnapshot> {
     this.ringer.stop();
     this.patch({ phase: 'connecting', wantsVideo: camera, acceptedAt: Date.now() });
     this.watchFrame();
-    if (!camera) this.local.closeCamera();
+    if (!this.sends) {
+      // An invitation to listen asks for no device.
+      await this.sendAccept(call, NOTHING).catch((error: unknown) => this.fail(error));
+      return;
+    }
+    const { devices } = this;
+    if (!camera) devices.local.closeCamera();
     // A question to the person comes before the other side hears that we are there.
-    const silent = await this.local.mayOpenSilently(camera);
-    const opening = this.openDevices(camera);
+    const silent = await devices.local.mayOpenSilently(camera);
+    const opening = devices.open(camera);
     if (!silent) await opening;
     try {
-      const state = silent ? { microphone: true, camera, screen: false } : this.ownMedia(true, camera);
+      const state = silent ? { microphone: true, camera, screen: false } : devices.sending(true, camera);
       await this.sendAccept(call, state);
       await opening;
-      const { peer } = this;
+      const { peer } = this.path;
       if (this.over || !peer) return;
-      await this.attach(peer);
-      const actual = this.ownMedia(true, camera);
+      await devices.attach(peer);
+      const actual = devices.sending(true, camera);
       this.patch({ media: actual });
       if (actual.microphone !== state.microphone || actual.camera !== state.camera) this.sendMedia();
     } catch (error) {
@@ -133,14 +177,14 @@ export class ActiveCall extends Store<CallSnapshot> {
   /** Continues a call that this tab held before it was reloaded. */
   async rejoin(view: CallView): Promise<void> {
     this.acceptedHere = true;
-    const before = view.caller.person === this.me ? view.caller.media : view.callee.media;
+    const before = partyOf(view, this.me)?.media ?? NOTHING;
     this.patch({ phase: 'connecting' });
     this.applyView(view);
-    await this.openDevices(before.camera);
+    if (this.sends) await this.devices.open(before.camera);
     if (this.over) return;
     try {
-      await this.connectAnew(view.id);
-      this.patch({ media: this.ownMedia(before.microphone, before.camera) });
+      await this.path.connectAnew(view.id);
+      this.patch({ media: this.devices.sending(before.microphone, before.camera) });
       this.sendMedia();
       this.watchFrame();
     } catch (error) {
@@ -151,15 +195,23 @@ export class ActiveCall extends Store<CallSnapshot> {
   /** The server's whole view of the call changed. */
   applyView(view: CallView): void {
     if (this.over) return;
-    const isCaller = view.caller.person === this.me;
-    const [self, peer] = isCaller ? [view.caller, view.callee] : [view.callee, view.caller];
-    this.patch({ view, self, peer });
+    const self = partyOf(view, this.me);
+    const guest = view.guests.find(({ party }) => party.person === this.me);
+    const joined = this.getSnapshot().people.length;
+    this.patch({ view, self, peer: peerOf(view, this.me), allowed: self?.allowed ?? this.getSnapshot().allowed });
     if (view.state === 'ended') {
       this.finish(view.ended ?? 'failed');
-    } else if (view.accepted_at !== null) {
-      if (!isCaller && !this.acceptedHere) this.finish('answered_elsewhere');
+    } else if (!self) {
+      this.finish(this.getSnapshot().phase === 'incoming' ? 'cancelled' : 'removed');
+    } else if (guest?.ringing === false || (!guest && view.accepted_at !== null)) {
+      if (view.caller.person !== this.me && !this.acceptedHere) this.finish('answered_elsewhere');
       else this.handleAccepted(view);
     }
+    if (this.over) return;
+    this.devices.obey(this.getSnapshot().allowed);
+    this.refresh();
+    // Who came just now has not seen the hand go up.
+    if (this.getSnapshot().hand && this.getSnapshot().people.length > joined) this.signals.hand(true);
   }
 
   /** After a reconnect: what the server says about this call now. */
@@ -173,95 +225,92 @@ export class ActiveCall extends Store<CallSnapshot> {
     this.applyView(view);
     if (this.over) return;
     if (this.getSnapshot().phase === 'connecting' || this.getSnapshot().phase === 'active') this.sendMedia();
-    if (this.peer && !this.peer.connected) this.peer.restartIce();
+    const { peer } = this.path;
+    if (peer && !peer.connected) peer.restartIce();
+  }
+
+  /** The server tells again, after the reconnect, what is still wrong. */
+  disconnected(): void {
+    this.room.forgetTroubles();
+    this.refresh();
   }
 
   networkChanged(): void {
-    this.peer?.restartIce();
+    this.path.peer?.restartIce();
   }
 
   setSlots(slots: readonly MediaSlot[]): void {
-    this.peer?.setSlots(slots);
+    this.room.setSlots(slots);
+    this.tiles.setSlots(slots);
+    // Tells of changed tracks, and so refreshes.
+    this.path.setSlots(slots);
   }
 
-  offerNeeded(videoSlots: number): void {
-    this.peer?.ensureVideoSlots(videoSlots).catch(() => {
+  /** The call's room is at another relay from now on. */
+  moved(): void {
+    const call = this.id;
+    if (call && !this.over) void this.path.move(call);
+  }
+
+  offerNeeded(audio: number, video: number): void {
+    this.path.newest?.ensureSlots(audio, video).catch(() => {
       // The relay asks again, or a restart of ICE renegotiates.
     });
   }
 
-  setRelayQuality(person: string, level: QualityLevel): void {
+  setLayers({ source, rids }: CallLayers): void {
+    this.path.newest?.setLayers(source, rids).catch(() => {
+      // A connection that is just being replaced; the relay tells the new one.
+    });
+  }
+
+  setSpeakers(speakers: readonly Voice[]): void {
+    this.room.setSpeakers(speakers);
+    this.refresh();
+  }
+
+  setTrouble(trouble: CallTrouble): void {
+    this.room.setTrouble(trouble);
+    this.refresh();
+  }
+
+  setQuality({ person, level, mos, loss, rtt_ms: rttMs }: CallQuality): void {
+    this.room.setQuality(person, level);
     if (person === this.me) {
       this.meter.setRelay(level);
-    } else {
-      this.patch({ peerQuality: level });
+      if (mos !== null) this.patch({ figures: { mos, loss, rttMs } });
     }
+    this.refresh();
   }
 
-  setMicrophone(on: boolean): Promise<void> {
-    return this.withDevices(async () => {
-      if (on) await this.local.open({ microphone: true, camera: false });
-      if (this.local.microphone) this.local.microphone.enabled = on;
-      await this.peer?.setMicrophone(this.local.microphone);
-      this.changeMedia({ microphone: on });
-    });
+  handleData(data: CallDataView): void {
+    const asked = askedFor(data);
+    if (isHand(data)) this.room.setHand(data);
+    else if (asked && !this.getSnapshot().media[asked]) this.patch({ asked });
+    this.refresh();
   }
 
-  setCamera(on: boolean): Promise<void> {
-    return this.withDevices(async () => {
-      if (on) {
-        await this.local.open({ microphone: false, camera: true });
-        await this.peer?.setCamera(this.local.camera);
-      } else {
-        await this.peer?.setCamera(null);
-        this.local.closeCamera();
-      }
-      this.changeMedia({ camera: on });
-    });
+  raiseHand(hand: boolean): void {
+    this.patch({ hand });
+    this.signals.hand(hand);
   }
 
-  flipCamera(): Promise<void> {
-    const facing = this.local.facing === 'user' ? 'environment' : 'user';
-    return this.switchCamera({ facing });
+  ask(person: string, source: 'microphone' | 'camera'): void {
+    this.signals.ask(person, source);
   }
 
-  switchCamera(choice: { deviceId: string } | { facing: 'user' | 'environment' }): Promise<void> {
-    return this.withDevices(async () => {
-      const track = await this.local.switchCamera(choice);
-      await this.peer?.setCamera(track);
-      this.changeMedia({ camera: true });
-      this.patch({ facing: this.local.facing });
-    });
-  }
-
-  switchMicrophone(deviceId: string): Promise<void> {
-    return this.withDevices(async () => {
-      await this.peer?.setMicrophone(await this.local.switchMicrophone(deviceId));
-    });
+  /** The answer to a request to turn something on. */
+  async answerAsk(yes: boolean): Promise<void> {
+    const { asked } = this.getSnapshot();
+    this.patch({ asked: null });
+    if (!yes) return;
+    if (asked === 'microphone') await this.devices.setMicrophone(true);
+    if (asked === 'camera') await this.devices.setCamera(true);
   }
 
   async switchSpeaker(deviceId: string): Promise<void> {
-    this.local.speakerId = deviceId;
+    this.devices.local.speakerId = deviceId;
     await this.speaker.select(deviceId);
-  }
-
-  startScreen(): Promise<void> {
-    return this.withDevices(async () => {
-      const track = await this.local.openScreen();
-      // The browser has its own button that ends the sharing.
-      track.onended = () => void this.stopScreen();
-      await this.peer?.setScreen(track);
-      this.changeMedia({ screen: true });
-    });
-  }
-
-  stopScreen(): Promise<void> {
-    return this.withDevices(async () => {
-      if (!this.local.screen) return;
-      this.local.closeScreen();
-      await this.peer?.setScreen(null);
-      this.changeMedia({ screen: false });
-    });
   }
 
   unblockSound(): void {
@@ -269,7 +318,8 @@ export class ActiveCall extends Store<CallSnapshot> {
   }
 
   async stats(): Promise<CallStats | null> {
-    return this.peer ? readStats(this.peer.connection) : null;
+    const { peer } = this.path;
+    return peer ? readStats(peer.connection) : null;
   }
 
   /** Ends it here; the caller of this tells the server. */
@@ -279,16 +329,20 @@ export class ActiveCall extends Store<CallSnapshot> {
     this.ringer.stop();
     this.frame.stop();
     this.speaker.stop();
-    this.peer?.close();
-    this.local.close();
+    this.tiles.stop();
+    this.path.close();
+    this.devices.close();
     holdTab(null);
     this.patch({
       phase: 'ended',
       ended,
       reconnecting: false,
-      media: { microphone: false, camera: false, screen: false },
+      media: NOTHING,
+      people: [],
+      hints: [],
+      asked: null,
       local: { camera: null, screen: null },
-      remote: { audio: null, camera: null, screen: null },
+      remote: { camera: null, screen: null },
     });
   }
 
@@ -297,36 +351,65 @@ export class ActiveCall extends Store<CallSnapshot> {
     return this.getSnapshot().acceptedAt === null ? 'cancelled' : 'hung_up';
   }
 
+  private get sends(): boolean {
+    const { role, self } = this.getSnapshot();
+    return role !== 'listener' && (self?.role ?? 'member') === 'member';
+  }
+
+  private createDevices(): OwnDevices {
+    const call = () => this;
+    return new OwnDevices({
+      get over() { return call().over; },
+      get peer() { return call().path.peer; },
+      get media() { return call().getSnapshot().media; },
+      get allowed() { return call().getSnapshot().allowed; },
+      patch: (change) => this.patch(change),
+      mediaChanged: (media) => this.changeMedia(media),
+    });
+  }
+
+  private createPath(): Path {
+    const call = () => this;
+    return new Path(this.realtime, {
+      get id() { return call().id; },
+      get over() { return call().over; },
+      get talking() { return call().getSnapshot().acceptedAt !== null; },
+      get sends() { return call().sends; },
+      me: this.me,
+      devices: this.devices,
+      frame: this.frame,
+      tracksChanged: () => this.refresh(),
+      pathChanged: (state) => this.handlePath(state),
+      replaced: () => {
+        this.sendMedia();
+        this.tiles.repeat();
+      },
+    });
+  }
+
   private async prepare(call: string): Promise<void> {
-    const peer = this.createPeer();
+    const peer = this.path.open();
     try {
       const answer = await this.realtime.request('call.prepare', { call, sdp: await peer.firstOffer() });
       if (!this.over) await peer.establish(answer.sdp);
     } catch {
       // The accept then carries an offer of its own.
-      peer.close();
-      if (this.peer === peer) this.peer = null;
+      this.path.drop(peer);
     }
-  }
-
-  /** Opens the devices while it rings, when the browser needs no question for it. */
-  private async prewarm(camera: boolean): Promise<void> {
-    if (!(await this.local.mayOpenSilently(camera)) || this.over) return;
-    await this.local.open({ microphone: true, camera }).catch(() => undefined);
-    if (this.over) this.local.close();
-    else this.publishLocal();
   }
 
   private async sendAccept(call: string, state: MediaState): Promise<void> {
     await this.preparing;
     if (this.over) return;
-    if (this.peer?.established) {
+    const { local } = this.devices;
+    const prepared = this.path.peer;
+    if (prepared?.established) {
       // What is already open flows from the first moment.
-      if (this.local.microphone || this.local.camera) await this.attach(this.peer);
+      if (local.microphone || local.camera) await this.devices.attach(prepared);
       await this.realtime.request('call.accept', { call, state, sdp: null });
       return;
     }
-    const peer = this.createPeer();
+    const peer = this.path.open();
     const answer = await this.realtime.request('call.accept', { call, state, sdp: await peer.firstOffer() });
     if ('sdp' in answer) await peer.establish(answer.sdp as string);
   }
@@ -336,141 +419,80 @@ export class ActiveCall extends Store<CallSnapshot> {
     this.ringer.stop();
     const { acceptedAt } = this.getSnapshot();
     this.patch({
-      phase: view.state === 'active' ? 'active' : 'connecting',
+      phase: this.isActive(view) ? 'active' : 'connecting',
       // The server's moment, on this device's clock.
       acceptedAt: acceptedAt ?? Date.now() - Math.max(0, this.realtime.serverNow() - (view.accepted_at ?? 0)),
     });
     if (this.meter.running) return;
     holdTab(view.id);
     this.watchFrame();
-    this.meter.start(view.id, () => this.peer);
+    this.meter.start(view.id, () => this.measured());
   }
 
-  private async openDevices(camera: boolean): Promise<void> {
-    try {
-      await this.local.open({ microphone: true, camera });
-      this.patch({ problem: null });
-    } catch (error) {
-      if (error instanceof MediaProblem) this.patch({ problem: error.problem });
-    }
-    if (this.over) this.local.close();
-    else this.publishLocal();
+  /** Between the two sides the server knows; who joins them is there when their own path is. */
+  private isActive(view: CallView): boolean {
+    const { role } = this.getSnapshot();
+    const joins = role === 'guest' || role === 'listener';
+    return view.state === 'active' && (!joins || this.path.peer?.connected === true);
   }
 
-  /** One change of devices at a time; a refusal is shown, not thrown. */
-  private withDevices(work: () => Promise<void>): Promise<void> {
-    const next = this.deviceWork.then(async () => {
-      if (this.over) return;
-      try {
-        await work();
-        this.patch({ problem: null });
-      } catch (error) {
-        if (error instanceof MediaProblem) this.patch({ problem: error.problem });
-      }
-      if (this.over) this.local.close();
-      else this.publishLocal();
-    });
-    this.deviceWork = next;
-    return next;
-  }
-
-  private createPeer(): Peer {
-    this.peer?.close();
-    const welcome = this.realtime.getSnapshot().welcome;
-    const peer: Peer = new Peer(welcome?.ice_servers ?? [], this.me, {
-      exchange: async (sdp) => {
-        const call = this.id;
-        if (!call) throw new RealtimeError('conflict', 'the call has no id yet');
-        try {
-          return (await this.realtime.request('call.offer', { call, sdp })).sdp;
-        } catch (error) {
-          if (error instanceof RealtimeError && error.code === 'not_found') void this.replaceLost(peer, call);
-          throw error;
-        }
-      },
-      tracksChanged: () => this.publishRemote(),
-      stateChanged: (state) => this.handlePeerState(state),
-      iceChanged: (state) => {
-        if (state === 'connected' || state === 'completed') this.frame.mark('iceConnected');
-      },
-      dtlsConnected: () => this.frame.mark('dtlsConnected'),
-    });
-    this.peer = peer;
-    return peer;
-  }
-
-  /** A new peer connection within the running call. */
-  private async connectAnew(call: string): Promise<Peer> {
-    const peer = this.createPeer();
-    await this.attach(peer);
-    const answer = await this.realtime.request('call.offer', { call, sdp: await peer.firstOffer() });
-    await peer.establish(answer.sdp);
-    return peer;
-  }
-
-  /** The relay gave the path up while this client was away, but the call goes on. */
-  private async replaceLost(lost: Peer, call: string): Promise<void> {
-    if (this.over || this.peer !== lost || this.getSnapshot().acceptedAt === null) return;
-    try {
-      const peer = await this.connectAnew(call);
-      if (this.local.screen) await peer.setScreen(this.local.screen);
-      this.sendMedia();
-    } catch {
-      // The house ends a call whose side stays away; its word then ends it here too.
-    }
-  }
-
-  private handlePeerState(state: RTCPeerConnectionState): void {
+  private handlePath(state: RTCPeerConnectionState): void {
     if (this.over) return;
-    const talking = this.getSnapshot().acceptedAt !== null;
+    const { acceptedAt, view, phase } = this.getSnapshot();
     const broken = state === 'disconnected' || state === 'failed';
-    this.patch({ reconnecting: talking && broken });
+    this.patch({ reconnecting: acceptedAt !== null && broken });
     this.meter.setPath(broken);
+    if (phase === 'connecting' && view && this.isActive(view)) this.patch({ phase: 'active' });
   }
 
-  private async attach(peer: Peer): Promise<void> {
-    await Promise.all([peer.setMicrophone(this.local.microphone), peer.setCamera(this.local.camera)]);
-  }
-
-  private ownMedia(microphone: boolean, camera: boolean): MediaState {
+  private measured(): Measured | null {
+    const { peer } = this.path;
+    const { view, media } = this.getSnapshot();
+    if (!peer || !view) return null;
+    const slots = this.room.slotsOf(view, peer);
+    const parties = [view.caller, view.callee, ...view.guests.map((guest) => guest.party)];
+    const { microphone, camera } = this.devices.local;
+    const { audio, video } = peer.firstMids;
     return {
-      microphone: microphone && this.local.microphone !== null,
-      camera: camera && this.local.camera !== null,
-      screen: this.local.screen !== null,
+      peer,
+      slots,
+      sources: peer.ownSources,
+      expected: {
+        me: this.me,
+        slots: slots.filter(({ person }) => person !== this.me),
+        parties,
+        sends: media,
+        own: { microphone: audio, camera: video },
+        local: { microphone, camera },
+      },
     };
   }
 
-  private changeMedia(change: Partial<MediaState>): void {
-    this.patch({ media: { ...this.getSnapshot().media, ...change } });
+  private changeMedia(media: MediaState): void {
+    const { asked } = this.getSnapshot();
+    this.patch({ media, asked: asked && media[asked] ? null : asked });
     this.sendMedia();
   }
 
   private sendMedia(): void {
     const call = this.id;
     // Offline, the whole state is sent again after the reconnect.
-    if (call) this.realtime.send('call.media', { call, state: this.getSnapshot().media });
+    if (call && this.sends) this.realtime.send('call.media', { call, state: this.getSnapshot().media });
   }
 
   private watchFrame(): void {
-    if (this.frame.timeline.firstFrame === undefined) this.frame.watch(() => this.peer?.cameraReceiver() ?? null);
+    if (this.frame.timeline.firstFrame === undefined) this.frame.watch(() => this.path.peer?.cameraReceiver() ?? null);
   }
 
-  private publishLocal(): void {
-    const { camera, screen } = this.local;
-    this.patch({ local: { camera: this.streams.of('own-camera', camera), screen: this.streams.of('own-screen', screen) } });
-    void this.local.devices().then((devices) => this.patch({ canFlip: devices.cameras.length > 1 }));
-  }
-
-  private publishRemote(): void {
-    if (this.over || !this.peer) return;
-    const tracks = this.peer.remoteTracks();
-    const remote = {
-      audio: this.streams.of('audio', tracks.audio),
-      camera: this.streams.of('camera', tracks.camera),
-      screen: this.streams.of('screen', tracks.screen),
-    };
-    this.speaker.play(remote.audio);
-    this.patch({ remote });
+  /** Everything that is derived from the others. */
+  private refresh(): void {
+    const { view } = this.getSnapshot();
+    const { peer } = this.path;
+    if (this.over || !view) return;
+    const received = peer ? this.room.received(view, peer) : [];
+    const people = this.room.people(view, received);
+    this.speaker.play(this.room.voices(received));
+    this.patch({ people, remote: this.room.remote(view, people), hints: this.room.hints(view) });
   }
 
   private fail(error: unknown): void {

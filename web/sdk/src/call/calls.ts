@@ -1,13 +1,15 @@
 /** The one call of this client: which it is, and what the person does with it. */
-import type { CallMedia, CallSubject, CallView, Welcome } from '../generated/realtime';
+import type { CallMedia, CallSubject, CallView, MediaState, ParticipantRole, TrackSource, Welcome } from '../generated/realtime';
 import type { Realtime } from '../realtime';
 import type { Session } from '../session';
 import { Store } from '../store';
-import type { CallDevices, CallSnapshot, CallStats, CallTimeline } from '../types';
+import type { CallDevices, CallRole, CallSnapshot, CallStats, CallTimeline } from '../types';
 import { ActiveCall } from './active-call';
 import { LocalMedia } from './local-media';
+import { partyOf } from './people';
 import { Ringer } from './ringer';
 import { heldByThisTab } from './tab';
+import type { ShownTrack } from './tiles';
 
 export class Calls extends Store<CallSnapshot | null> {
   private call: ActiveCall | null = null;
@@ -27,8 +29,16 @@ export class Calls extends Store<CallSnapshot | null> {
     realtime.on('call.incoming', ({ call }) => this.handleView(call));
     realtime.on('call.updated', ({ call }) => this.handleView(call));
     realtime.on('call.slots', ({ call, slots }) => this.current(call)?.setSlots(slots));
-    realtime.on('call.offer_needed', (need) => this.current(need.call)?.offerNeeded(need.video_slots));
-    realtime.on('call.quality', ({ call, person, level }) => this.current(call)?.setRelayQuality(person, level));
+    realtime.on('call.moved', ({ call }) => this.current(call)?.moved());
+    realtime.on('call.offer_needed', (need) => this.current(need.call)?.offerNeeded(need.audio_slots, need.video_slots));
+    realtime.on('call.quality', (quality) => this.current(quality.call)?.setQuality(quality));
+    realtime.on('call.layers', (layers) => this.current(layers.call)?.setLayers(layers));
+    realtime.on('call.speakers', ({ call, speakers }) => this.current(call)?.setSpeakers(speakers));
+    realtime.on('call.trouble', (trouble) => this.current(trouble.call)?.setTrouble(trouble));
+    realtime.on('call.data', (data) => this.current(data.call)?.handleData(data));
+    realtime.subscribe(() => {
+      if (!realtime.online) this.call?.disconnected();
+    });
     this.session.onSignedOut(() => {
       this.call?.finish('hung_up');
       this.dismiss();
@@ -39,11 +49,12 @@ export class Calls extends Store<CallSnapshot | null> {
 
   /** Calls the other side of that consultation or callback request. */
   async start(subject: CallSubject, media: CallMedia): Promise<void> {
-    const me = this.session.me;
-    if (!me || (this.call && !this.call.over)) return;
-    const call = new ActiveCall(this.realtime, this.ringer, me.id, 'caller', media === 'video');
-    this.follow(call);
-    await call.start(subject, media);
+    await this.begin('caller', media === 'video')?.start(subject, media);
+  }
+
+  /** Hears a running call, unseen. Supervisors only. */
+  async listen(call: string): Promise<void> {
+    await this.begin('listener', true)?.listen(call);
   }
 
   async accept(options: { camera: boolean }): Promise<void> {
@@ -75,39 +86,76 @@ export class Calls extends Store<CallSnapshot | null> {
   }
 
   async setMicrophone(on: boolean): Promise<void> {
-    await this.call?.setMicrophone(on);
+    await this.call?.devices.setMicrophone(on);
   }
 
   async setCamera(on: boolean): Promise<void> {
-    await this.call?.setCamera(on);
+    await this.call?.devices.setCamera(on);
   }
 
   async flipCamera(): Promise<void> {
-    await this.call?.flipCamera();
+    await this.call?.devices.flipCamera();
   }
 
   async startScreen(): Promise<void> {
-    await this.call?.startScreen();
+    await this.call?.devices.startScreen();
   }
 
   async stopScreen(): Promise<void> {
-    await this.call?.stopScreen();
+    await this.call?.devices.stopScreen();
   }
 
   async devices(): Promise<CallDevices> {
-    return (this.call?.local ?? new LocalMedia()).devices();
+    return (this.call?.devices.local ?? new LocalMedia()).devices();
   }
 
   async selectMicrophone(deviceId: string): Promise<void> {
-    await this.call?.switchMicrophone(deviceId);
+    await this.call?.devices.switchMicrophone(deviceId);
   }
 
   async selectCamera(deviceId: string): Promise<void> {
-    await this.call?.switchCamera({ deviceId });
+    await this.call?.devices.switchCamera({ deviceId });
   }
 
   async selectSpeaker(deviceId: string): Promise<void> {
     await this.call?.switchSpeaker(deviceId);
+  }
+
+  /** Asks a colleague into the running call; rejects with the server's reason. */
+  async invite(person: string, role: Exclude<ParticipantRole, 'hidden'> = 'member'): Promise<void> {
+    const call = this.call?.id;
+    if (call) await this.realtime.request('call.invite', { call, person, role });
+  }
+
+  /** Sends a guest out, or takes an invitation back. */
+  async remove(person: string): Promise<void> {
+    const call = this.call?.id;
+    if (call) await this.realtime.request('call.remove', { call, person });
+  }
+
+  /** Turns a participant's source off for as long as it is not allowed again; the relay sees to it. */
+  async mute(person: string, source: TrackSource): Promise<void> {
+    await this.allow(person, { [source]: false });
+  }
+
+  /** Asks a participant to turn something on, which they may from now on. */
+  async askToTurnOn(person: string, source: 'microphone' | 'camera'): Promise<void> {
+    await this.allow(person, { [source]: true });
+    this.call?.ask(person, source);
+  }
+
+  raiseHand(raised: boolean): void {
+    this.call?.raiseHand(raised);
+  }
+
+  /** Does, or does not, what the operator asked for. */
+  async answerAsk(yes: boolean): Promise<void> {
+    await this.call?.answerAsk(yes);
+  }
+
+  /** The element shows this track now: its size decides what the relay sends. */
+  showTile(element: Element, track: ShownTrack): () => void {
+    return this.call?.tiles.show(element, track) ?? (() => undefined);
   }
 
   /** Lets the browser play sound after a press. */
@@ -133,6 +181,15 @@ export class Calls extends Store<CallSnapshot | null> {
     return this.call?.id === id ? this.call : null;
   }
 
+  private async allow(person: string, change: Partial<MediaState>): Promise<void> {
+    const view = this.call?.getSnapshot().view;
+    const party = view && partyOf(view, person);
+    if (!view || !party) return;
+    const allowed = { ...party.allowed, ...change };
+    const same = (Object.keys(allowed) as TrackSource[]).every((source) => allowed[source] === party.allowed[source]);
+    if (!same) await this.realtime.request('call.mute', { call: view.id, person, allowed });
+  }
+
   private handleView(view: CallView): void {
     const current = this.current(view.id);
     if (current) {
@@ -142,7 +199,8 @@ export class Calls extends Store<CallSnapshot | null> {
       return;
     }
     const free = !this.call || this.call.over;
-    if (free && view.state === 'ringing' && view.callee.person === this.session.me?.id) this.ring(view);
+    const me = this.session.me?.id ?? '';
+    if (free && ringsFor(view, me)) this.create(roleOf(view, me), view.media === 'video')?.ring(view);
   }
 
   private handleWelcome(welcome: Welcome): void {
@@ -152,26 +210,19 @@ export class Calls extends Store<CallSnapshot | null> {
       if (this.call.getSnapshot().ended === 'answered_elsewhere') this.dismiss();
     }
     if (this.call && !this.call.over) return;
+    const me = this.session.me?.id ?? '';
     for (const view of welcome.calls) {
-      if (view.state === 'ringing' || heldByThisTab(view.id)) this.resume(view);
+      if (ringsFor(view, me)) this.handleView(view);
+      else if (heldByThisTab(view.id)) void this.create(roleOf(view, me), view.media === 'video')?.rejoin(view);
     }
   }
 
-  private resume(view: CallView): void {
-    if (view.state !== 'ringing') {
-      const role = view.caller.person === this.session.me?.id ? 'caller' : 'callee';
-      const call = this.create(role, view.media === 'video');
-      void call?.rejoin(view);
-    } else {
-      this.handleView(view);
-    }
+  /** A call of the person's own making, unless they are in one. */
+  private begin(role: CallRole, wantsVideo: boolean): ActiveCall | null {
+    return this.call && !this.call.over ? null : this.create(role, wantsVideo);
   }
 
-  private ring(view: CallView): void {
-    this.create('callee', view.media === 'video')?.ring(view);
-  }
-
-  private create(role: CallSnapshot['role'], wantsVideo: boolean): ActiveCall | null {
+  private create(role: CallRole, wantsVideo: boolean): ActiveCall | null {
     const me = this.session.me;
     if (!me) return null;
     const call = new ActiveCall(this.realtime, this.ringer, me.id, role, wantsVideo);
@@ -185,9 +236,9 @@ export class Calls extends Store<CallSnapshot | null> {
     this.unfollow = call.subscribe(() => {
       // A call that nobody has heard of yet has nothing to show.
       const snapshot = call.getSnapshot();
-      if (snapshot.view || snapshot.role === 'caller') this.set(snapshot);
+      if (snapshot.view || isOwn(snapshot.role)) this.set(snapshot);
     });
-    if (call.getSnapshot().role === 'caller') this.set(call.getSnapshot());
+    if (isOwn(call.getSnapshot().role)) this.set(call.getSnapshot());
   }
 
   private tellUntold(welcome: Welcome): void {
@@ -209,4 +260,19 @@ export class Calls extends Store<CallSnapshot | null> {
       this.call?.networkChanged();
     });
   }
+}
+
+function isOwn(role: CallRole): boolean {
+  return role === 'caller' || role === 'listener';
+}
+
+function roleOf(view: CallView, me: string): CallRole {
+  if (view.caller.person === me) return 'caller';
+  if (view.callee.person === me) return 'callee';
+  return partyOf(view, me)?.role === 'hidden' ? 'listener' : 'guest';
+}
+
+function ringsFor(view: CallView, me: string): boolean {
+  const guest = view.guests.find(({ party }) => party.person === me);
+  return guest ? guest.ringing && view.state !== 'ended' : view.state === 'ringing' && view.callee.person === me;
 }

@@ -1,17 +1,16 @@
 /**
  * The one peer connection of a call. The client always offers; negotiations run
  * one after another. Which m-line is what: first audio microphone, first video
- * camera, second video screen. Knows nothing of ringing.
+ * camera, second video screen; further ones only receive. Knows nothing of ringing.
  */
 import type { IceServer, MediaSlot, TrackSource } from '../generated/realtime';
+import { Encodings } from './encodings';
+import type { OwnSources } from './health';
+import type { Received } from './people';
+import { tuned } from './sdp';
 
 /** A disconnect shorter than this often heals by itself. */
 const DISCONNECT_GRACE_MS = 1_500;
-/**
- * Chromium starts at 300 kb/s, which makes the first seconds of a 720p camera a
- * 180p one. The estimator still lowers it within a round trip where the path is thin.
- */
-const START_KBPS = 1_500;
 /** Between two ICE restarts. */
 const RESTART_INTERVAL_MS = 3_000;
 
@@ -24,17 +23,20 @@ export interface PeerEvents {
   dtlsConnected(): void;
 }
 
-export interface RemoteTracks {
-  audio: MediaStreamTrack | null;
-  camera: MediaStreamTrack | null;
-  screen: MediaStreamTrack | null;
+export interface PeerOptions {
+  iceServers: readonly IceServer[];
+  self: string;
+  /** False for who only listens. */
+  sends: boolean;
 }
 
 export class Peer {
   readonly connection: RTCPeerConnection;
+  private readonly self: string;
   private readonly audio: RTCRtpTransceiver;
   private readonly video: RTCRtpTransceiver;
-  private screen: RTCRtpTransceiver | null = null;
+  private readonly camera: Encodings;
+  private screen: { transceiver: RTCRtpTransceiver; encodings: Encodings } | null = null;
   private slots: readonly MediaSlot[] = [];
   private ready: () => void = () => undefined;
   /** Later offers wait for the first answer. */
@@ -48,10 +50,10 @@ export class Peer {
   established = false;
 
   constructor(
-    iceServers: readonly IceServer[],
-    private readonly self: string,
+    { iceServers, self, sends }: PeerOptions,
     private readonly events: PeerEvents,
   ) {
+    this.self = self;
     this.connection = new RTCPeerConnection({
       bundlePolicy: 'max-bundle',
       iceServers: iceServers.map(({ urls, username, credential }) => ({
@@ -60,8 +62,11 @@ export class Peer {
         ...(credential ? { credential } : {}),
       })),
     });
-    this.audio = this.connection.addTransceiver('audio', { direction: 'sendrecv' });
-    this.video = this.connection.addTransceiver('video', { direction: 'sendrecv' });
+    const direction = sends ? 'sendrecv' : 'recvonly';
+    this.audio = this.connection.addTransceiver('audio', { direction });
+    this.video = this.connection.addTransceiver('video', { direction });
+    this.camera = new Encodings(this.video.sender, 'camera');
+    preferRedundancy(this.audio);
     this.listen();
   }
 
@@ -74,8 +79,9 @@ export class Peer {
 
   async establish(answer: string): Promise<void> {
     if (this.closed) return;
-    await this.connection.setRemoteDescription({ type: 'answer', sdp: withStartBitrate(answer) });
+    await this.connection.setRemoteDescription({ type: 'answer', sdp: tuned(answer) });
     this.established = true;
+    await this.camera.apply();
     this.ready();
     this.events.tracksChanged();
   }
@@ -85,34 +91,49 @@ export class Peer {
   }
 
   async setCamera(track: MediaStreamTrack | null): Promise<void> {
-    if (!this.closed) await this.video.sender.replaceTrack(track);
+    if (this.closed) return;
+    await this.video.sender.replaceTrack(track);
+    await this.camera.apply();
   }
 
   /** The first screen adds an m-line; later ones reuse it. */
   async setScreen(track: MediaStreamTrack | null): Promise<void> {
     if (this.closed) return;
-    const slot = this.screen ?? this.secondVideo();
+    const slot = this.screen?.transceiver ?? this.secondVideo();
     if (slot) {
-      this.screen = slot;
       await slot.sender.replaceTrack(track);
-      if (slot.direction === 'sendrecv') return;
-      slot.direction = 'sendrecv';
+      if (slot.direction !== 'sendrecv') {
+        slot.direction = 'sendrecv';
+        await this.negotiate();
+      }
+      await this.screenOn(slot).apply();
     } else if (track) {
-      this.screen = this.connection.addTransceiver(track, { direction: 'sendrecv' });
-    } else {
-      return;
+      const added = this.connection.addTransceiver(track, { direction: 'sendrecv' });
+      const encodings = this.screenOn(added);
+      await this.negotiate();
+      await encodings.apply();
     }
-    await this.negotiate();
   }
 
-  /** The relay needs at least this many video m-lines that receive. */
-  async ensureVideoSlots(count: number): Promise<void> {
+  /** Which layers of an own source are watched, as the relay says. */
+  async setLayers(source: TrackSource, rids: readonly string[]): Promise<void> {
     if (this.closed) return;
-    const present = this.connection.getTransceivers().filter(isVideo).length;
-    for (let index = present; index < count; index += 1) {
-      this.connection.addTransceiver('video', { direction: 'recvonly' });
+    if (source === 'camera') await this.camera.want(rids);
+    if (source === 'screen') await this.screen?.encodings.want(rids);
+  }
+
+  /** The relay needs at least this many m-lines that receive. */
+  async ensureSlots(audio: number, video: number): Promise<void> {
+    if (this.closed) return;
+    let added = false;
+    for (const [kind, count] of [['audio', audio], ['video', video]] as const) {
+      const present = this.connection.getTransceivers().filter((transceiver) => kindOf(transceiver) === kind).length;
+      for (let index = present; index < count; index += 1) {
+        this.connection.addTransceiver(kind, { direction: 'recvonly' });
+        added = true;
+      }
     }
-    await this.negotiate();
+    if (added) await this.negotiate();
   }
 
   setSlots(slots: readonly MediaSlot[]): void {
@@ -120,18 +141,32 @@ export class Peer {
     this.events.tracksChanged();
   }
 
-  /** Tracks of the others by what they carry. */
-  remoteTracks(): RemoteTracks {
-    return {
-      audio: this.remote('microphone') ?? (this.slots.length === 0 ? this.audio.receiver.track : null),
-      camera: this.remote('camera') ?? (this.slots.length === 0 ? this.video.receiver.track : null),
-      screen: this.remote('screen'),
-    };
+  /** The m-lines that a call of two uses. */
+  get firstMids(): { audio: string | null; video: string | null } {
+    return { audio: this.audio.mid, video: this.video.mid };
   }
 
-  /** Where the remote camera arrives; the first video m-line until the relay says otherwise. */
+  /** Which own source is on which m-line. */
+  get ownSources(): OwnSources {
+    const { audio, video, screen } = this;
+    const pairs = [[audio.mid, 'microphone'], [video.mid, 'camera'], [screen?.transceiver.mid, 'screen']] as const;
+    return Object.fromEntries(pairs.flatMap(([mid, source]) => (mid ? [[mid, source]] : [])));
+  }
+
+  /** What arrives of the others. */
+  received(assumed: readonly MediaSlot[]): Received[] {
+    const slots = this.slots.length > 0 ? this.slots : assumed;
+    return slots.flatMap(({ mid, person, source, pause }) => {
+      if (person === null || source === null || person === this.self) return [];
+      const track = this.transceiver(mid)?.receiver.track;
+      return track ? [{ mid, person, source, pause, track }] : [];
+    });
+  }
+
+  /** Where a remote camera arrives; the first video m-line until the relay says otherwise. */
   cameraReceiver(): RTCRtpReceiver {
-    return this.slotTransceiver('camera')?.receiver ?? this.video.receiver;
+    const slot = this.slots.find((candidate) => candidate.source === 'camera' && candidate.person !== this.self);
+    return (slot && this.transceiver(slot.mid)?.receiver) ?? this.video.receiver;
   }
 
   /** Finds a new path now: the network changed or the connection failed. */
@@ -141,12 +176,17 @@ export class Peer {
     this.connection.restartIce();
     this.negotiate().catch(() => undefined);
     this.restartTimer = setTimeout(() => {
-      if (!this.closed && !isConnected(this.connection)) this.restartIce();
+      if (!this.closed && !this.connected) this.restartIce();
     }, RESTART_INTERVAL_MS);
   }
 
+  /** Something of the others arrives. */
+  get hears(): boolean {
+    return this.connection.getReceivers().some(({ track }) => !track.muted);
+  }
+
   get connected(): boolean {
-    return isConnected(this.connection);
+    return this.connection.connectionState === 'connected';
   }
 
   close(): void {
@@ -169,7 +209,7 @@ export class Peer {
     try {
       const answer = await this.events.exchange(this.localSdp());
       if (this.closed) return;
-      await connection.setRemoteDescription({ type: 'answer', sdp: withStartBitrate(answer) });
+      await connection.setRemoteDescription({ type: 'answer', sdp: tuned(answer) });
       this.events.tracksChanged();
     } catch (error) {
       // Back to stable, so that the next try can offer again.
@@ -184,18 +224,17 @@ export class Peer {
     return this.connection.localDescription?.sdp ?? '';
   }
 
+  private screenOn(transceiver: RTCRtpTransceiver): Encodings {
+    this.screen ??= { transceiver, encodings: new Encodings(transceiver.sender, 'screen') };
+    return this.screen.encodings;
+  }
+
   private secondVideo(): RTCRtpTransceiver | null {
-    return this.connection.getTransceivers().filter(isVideo)[1] ?? null;
+    return this.connection.getTransceivers().filter((transceiver) => kindOf(transceiver) === 'video')[1] ?? null;
   }
 
-  private remote(source: TrackSource): MediaStreamTrack | null {
-    return this.slotTransceiver(source)?.receiver.track ?? null;
-  }
-
-  private slotTransceiver(source: TrackSource): RTCRtpTransceiver | null {
-    const slot = this.slots.find((candidate) => candidate.source === source && candidate.person !== this.self);
-    if (!slot) return null;
-    return this.connection.getTransceivers().find((transceiver) => transceiver.mid === slot.mid) ?? null;
+  private transceiver(mid: string): RTCRtpTransceiver | null {
+    return this.connection.getTransceivers().find((transceiver) => transceiver.mid === mid) ?? null;
   }
 
   private listen(): void {
@@ -221,31 +260,14 @@ export class Peer {
   }
 }
 
-/** Adds the start bitrate to the format lines of video codecs; browsers that do not know it ignore it. */
-export function withStartBitrate(sdp: string): string {
-  return sdp
-    .split(/(?=^m=)/m)
-    .map((section) => (section.startsWith('m=video') ? withVideoStart(section) : section))
-    .join('');
+/** RED (RFC 2198) before Opus, where the browser has it: speech then survives single losses unharmed. */
+function preferRedundancy(audio: RTCRtpTransceiver): void {
+  const codecs = globalThis.RTCRtpReceiver?.getCapabilities?.('audio')?.codecs ?? [];
+  const red = codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/red');
+  if (red.length === 0 || !audio.setCodecPreferences) return;
+  audio.setCodecPreferences([...red, ...codecs.filter((codec) => !red.includes(codec))]);
 }
 
-function withVideoStart(section: string): string {
-  const start = `x-google-start-bitrate=${START_KBPS}`;
-  let result = section;
-  for (const [line, type, codec] of section.matchAll(/^a=rtpmap:(\d+) (\w+)\/90000\r?$/gm)) {
-    if (!codec || !/^(VP8|VP9|H264|AV1)$/i.test(codec)) continue;
-    const format = new RegExp(`^a=fmtp:${type} [^\\r\\n]*`, 'm').exec(section)?.[0];
-    result = format
-      ? result.replace(format, `${format};${start}`)
-      : result.replace(line, `${line.trimEnd()}\r\na=fmtp:${type} ${start}${line.endsWith('\r') ? '\r' : ''}`);
-  }
-  return result;
-}
-
-function isVideo(transceiver: RTCRtpTransceiver): boolean {
-  return transceiver.receiver.track.kind === 'video';
-}
-
-function isConnected(connection: RTCPeerConnection): boolean {
-  return connection.connectionState === 'connected';
+function kindOf(transceiver: RTCRtpTransceiver): string {
+  return transceiver.receiver.track.kind;
 }

@@ -488,6 +488,9 @@ function acknowledgedMessage(entry: OutboxEntry, ack: ChatAck, deps: Conversatio
   return {
     seq: ack.seq,
     sender: deps.me,
+    reply_to: null,
+    edited_at: null,
+    change: 0,
     sender_name: null,
     sender_kind: deps.kind,
     client_message_id: ack.client_message_id,

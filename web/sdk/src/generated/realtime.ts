@@ -11,10 +11,51 @@ sdp: string | null, };
 
 export type CallAnswer = { call: CallId, sdp: string, };
 
+export type CallData = { call: CallId, 
+/**
+ * What it is, as `hand` or `pointer`: 1 to 32 of `a-z`, `0-9`, `_`, `.`.
+ */
+topic: string, 
+/**
+ * Any JSON, at most 2 KiB as text.
+ */
+payload: unknown, 
+/**
+ * One participant; absent: all the others.
+ */
+to: PersonId | null, };
+
+export type CallDataView = { call: CallId, from: PersonId, topic: string, payload: unknown, };
+
+/**
+ * Somebody whom a side of the call invited to it.
+ */
+export type CallGuest = { party: CallParty, invited_by: PersonId, 
+/**
+ * It still rings for them.
+ */
+ringing: boolean, };
+
 /**
  * A call; its media room has the same id.
  */
 export type CallId = string;
+
+export type CallInvite = { call: CallId, 
+/**
+ * An operator.
+ */
+person: PersonId, 
+/**
+ * [`ParticipantRole::Member`] or [`ParticipantRole::Listener`].
+ */
+role: ParticipantRole, };
+
+export type CallLayers = { call: CallId, source: TrackSource, 
+/**
+ * Of `q`, `h`, `f`; empty: nobody watches.
+ */
+rids: Array<string>, };
 
 /**
  * What a call carries when it starts. Either side may add video later.
@@ -23,9 +64,17 @@ export type CallMedia = "audio" | "video";
 
 export type CallMediaChange = { call: CallId, state: MediaState, };
 
+export type CallMoved = { call: CallId, };
+
+export type CallMute = { call: CallId, person: PersonId, 
+/**
+ * All that they may send from now on.
+ */
+allowed: MediaState, };
+
 export type CallOffer = { call: CallId, sdp: string, };
 
-export type CallOfferNeeded = { call: CallId, video_slots: number, };
+export type CallOfferNeeded = { call: CallId, audio_slots: number, video_slots: number, };
 
 /**
  * One side of a call.
@@ -38,11 +87,30 @@ specialty: Specialty | null, media: MediaState,
 /**
  * Set while the person's signaling or media connection is down.
  */
-reconnecting: boolean, };
+reconnecting: boolean, role: ParticipantRole, 
+/**
+ * What the house lets them send. What is not allowed is off in `media`, and the
+ * relay drops it whatever the client does.
+ */
+allowed: MediaState, };
 
-export type CallQuality = { call: CallId, person: PersonId, level: QualityLevel, };
+/**
+ * The level goes to everybody when it changes; the figures go to the person
+ * themselves with each report.
+ */
+export type CallQuality = { call: CallId, person: PersonId, level: QualityLevel, 
+/**
+ * Mean opinion score of what they hear, 1 to 4.5 (ITU-T G.107).
+ */
+mos: number | null, 
+/**
+ * Share of packets lost on the worse way, 0 to 1.
+ */
+loss: number | null, rtt_ms: number | null, };
 
 export type CallRef = { call: CallId, };
+
+export type CallRemove = { call: CallId, person: PersonId, };
 
 export type CallReport = { call: CallId, 
 /**
@@ -56,9 +124,32 @@ loss_percent: number | null, rtt_ms: number | null, jitter_ms: number | null,
 /**
  * Freezes of remote video since the last report.
  */
-freezes: number | null, };
+freezes: number | null, 
+/**
+ * Share of received audio that the decoder had to make up, 0 to 100: what loss
+ * is left after retransmission, redundancy and late arrivals.
+ */
+concealed_percent: number | null, 
+/**
+ * Mean delay of received audio in the receiver's jitter buffer.
+ */
+jitter_buffer_ms: number | null, 
+/**
+ * What the sender's own congestion control believes to have, bits per second.
+ */
+estimate_bps: number | null, path: MediaPath | null, 
+/**
+ * One for each track that is sent or received; at most 64.
+ */
+tracks: Array<TrackQuality>, 
+/**
+ * All that are wrong now; one that is no longer named is over. At most 16.
+ */
+faults: Array<TrackFault>, };
 
 export type CallSlots = { call: CallId, slots: Array<MediaSlot>, };
+
+export type CallSpeakers = { call: CallId, speakers: Array<Speaker>, };
 
 /**
  * Rings the other side. The offer carries one send-and-receive audio and one
@@ -82,13 +173,34 @@ export type CallState = "ringing" | "connecting" | "active" | "ended";
  */
 export type CallSubject = { "kind": "consultation", "id": ConsultationId } | { "kind": "callback", "id": CallbackId };
 
+export type CallTiles = { call: CallId, 
+/**
+ * At most 64.
+ */
+tiles: Array<Tile>, };
+
+export type CallTrouble = { call: CallId, 
+/**
+ * Whose track.
+ */
+person: PersonId, source: TrackSource, 
+/**
+ * Who does not get it; absent: nobody does.
+ */
+receiver: PersonId | null, fault: MediaFault, over: boolean, };
+
 export type CallUpdate = { call: CallView, };
 
 /**
  * A call as its participants see it. Always the whole state, so that a client
  * that missed an update is right again after the next one.
  */
-export type CallView = { id: CallId, conversation: ConversationId, subject: CallSubject, media: CallMedia, state: CallState, caller: CallParty, callee: CallParty, created_at: TimestampMs, accepted_at: TimestampMs | null, ended: EndReason | null, };
+export type CallView = { id: CallId, conversation: ConversationId, subject: CallSubject, media: CallMedia, state: CallState, caller: CallParty, callee: CallParty, 
+/**
+ * Who else was invited, in the order of the invitations. A hidden listener
+ * is in nobody's view but their own.
+ */
+guests: Array<CallGuest>, created_at: TimestampMs, accepted_at: TimestampMs | null, ended: EndReason | null, };
 
 /**
  * A patient's request to be called.
@@ -210,7 +322,7 @@ export type ClientChangeId = string;
 /**
  * What a client sends.
  */
-export type ClientFrame = { "type": "hello", "data": Hello } | { "type": "auth.refresh", "data": AuthRefresh } | { "type": "ping", "data": Empty } | { "type": "chat.open", "data": ChatOpen } | { "type": "chat.close", "data": ChatClose } | { "type": "chat.send", "data": ChatSend } | { "type": "chat.edit", "data": ChatEdit } | { "type": "chat.delete", "data": ChatDelete } | { "type": "chat.fetch", "data": ChatFetch } | { "type": "chat.fetch_changes", "data": ChatFetchChanges } | { "type": "chat.receipt", "data": ChatReceipt } | { "type": "chat.typing", "data": ChatTyping } | { "type": "presence.set", "data": PresenceSet } | { "type": "presence.active", "data": Empty } | { "type": "presence.watch", "data": PresenceWatch } | { "type": "call.start", "data": CallStart } | { "type": "call.prepare", "data": CallOffer } | { "type": "call.accept", "data": CallAccept } | { "type": "call.decline", "data": CallRef } | { "type": "call.hang_up", "data": CallRef } | { "type": "call.offer", "data": CallOffer } | { "type": "call.media", "data": CallMediaChange } | { "type": "call.report", "data": CallReport };
+export type ClientFrame = { "type": "hello", "data": Hello } | { "type": "auth.refresh", "data": AuthRefresh } | { "type": "ping", "data": Empty } | { "type": "chat.open", "data": ChatOpen } | { "type": "chat.close", "data": ChatClose } | { "type": "chat.send", "data": ChatSend } | { "type": "chat.edit", "data": ChatEdit } | { "type": "chat.delete", "data": ChatDelete } | { "type": "chat.fetch", "data": ChatFetch } | { "type": "chat.fetch_changes", "data": ChatFetchChanges } | { "type": "chat.receipt", "data": ChatReceipt } | { "type": "chat.typing", "data": ChatTyping } | { "type": "presence.set", "data": PresenceSet } | { "type": "presence.active", "data": Empty } | { "type": "presence.watch", "data": PresenceWatch } | { "type": "call.start", "data": CallStart } | { "type": "call.prepare", "data": CallOffer } | { "type": "call.accept", "data": CallAccept } | { "type": "call.decline", "data": CallRef } | { "type": "call.hang_up", "data": CallRef } | { "type": "call.offer", "data": CallOffer } | { "type": "call.media", "data": CallMediaChange } | { "type": "call.report", "data": CallReport } | { "type": "call.tiles", "data": CallTiles } | { "type": "call.data", "data": CallData } | { "type": "call.mute", "data": CallMute } | { "type": "call.invite", "data": CallInvite } | { "type": "call.remove", "data": CallRemove } | { "type": "call.listen", "data": CallOffer };
 
 /**
  * Chosen by the client for each message it writes; makes a resend idempotent.
@@ -236,6 +348,11 @@ export type ConsultationState = "waiting" | "active" | "closed";
  * The one continuous thread between a patient and the clinic.
  */
 export type ConversationId = string;
+
+/**
+ * Seen from the participant.
+ */
+export type Direction = "up" | "down";
 
 /**
  * A payload without fields: `{}`.
@@ -330,6 +447,16 @@ ring_seconds: number,
 change_seconds: number, };
 
 /**
+ * What is wrong with a track that should flow, named by who can know it.
+ */
+export type MediaFault = "not_arriving" | "not_forwarded" | "not_received" | "not_decoded" | "no_signal";
+
+/**
+ * How a participant's media travels to the relay.
+ */
+export type MediaPath = "udp" | "tcp" | "turn_udp" | "turn_tcp" | "turn_tls";
+
+/**
  * Where a remote track arrives in the receiver's peer connection.
  */
 export type MediaSlot = { 
@@ -340,7 +467,11 @@ mid: string,
 /**
  * Whose track is in the slot; absent when the slot is free.
  */
-person: PersonId | null, source: TrackSource | null, };
+person: PersonId | null, source: TrackSource | null, 
+/**
+ * Set while the relay sends nothing of the track.
+ */
+pause: SlotPause | null, };
 
 /**
  * What a participant sends now.
@@ -386,6 +517,11 @@ export type MessageBody = { "kind": "text", text: string, } | { "kind": "file", 
  * One running instance of a service.
  */
 export type NodeId = string;
+
+/**
+ * What a participant is to the others.
+ */
+export type ParticipantRole = "member" | "listener" | "hidden";
 
 /**
  * A patient or an operator.
@@ -443,12 +579,26 @@ export type SendBody = { "kind": "text", text: string, } | { "kind": "file", fil
 /**
  * What the server sends.
  */
-export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.change_ack", "data": ChatChangeAck } | { "type": "chat.change", "data": ChatChange } | { "type": "chat.changes", "data": ChatChanges } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality };
+export type ServerFrame = { "type": "welcome", "data": Welcome } | { "type": "ok", "data": Empty } | { "type": "pong", "data": Empty } | { "type": "error", "data": ErrorFrame } | { "type": "chat.state", "data": ChatState } | { "type": "chat.ack", "data": ChatAck } | { "type": "chat.page", "data": ChatPage } | { "type": "chat.message", "data": ChatMessage } | { "type": "chat.change_ack", "data": ChatChangeAck } | { "type": "chat.change", "data": ChatChange } | { "type": "chat.changes", "data": ChatChanges } | { "type": "chat.head", "data": ChatHead } | { "type": "chat.receipt", "data": ReceiptView } | { "type": "chat.typing", "data": TypingView } | { "type": "changed", "data": Changed } | { "type": "presence", "data": PresenceView } | { "type": "call.started", "data": CallStarted } | { "type": "call.answer", "data": CallAnswer } | { "type": "call.incoming", "data": CallUpdate } | { "type": "call.updated", "data": CallUpdate } | { "type": "call.slots", "data": CallSlots } | { "type": "call.offer_needed", "data": CallOfferNeeded } | { "type": "call.quality", "data": CallQuality } | { "type": "call.layers", "data": CallLayers } | { "type": "call.speakers", "data": CallSpeakers } | { "type": "call.moved", "data": CallMoved } | { "type": "call.data", "data": CallDataView } | { "type": "call.trouble", "data": CallTrouble };
 
 /**
  * A signed-in device: one family of refresh tokens.
  */
 export type SessionId = string;
+
+/**
+ * Why a receive slot that carries a track is not sent at the moment.
+ */
+export type SlotPause = "off_screen" | "bandwidth";
+
+/**
+ * Somebody who speaks now.
+ */
+export type Speaker = { person: PersonId, 
+/**
+ * Loudness, 0 (silence) to 127: 127 less the level of RFC 6464.
+ */
+level: number, };
 
 /**
  * A field of medicine, in both languages of the interface.
@@ -466,6 +616,11 @@ name_ru: string, name_en: string,
  * Name of the doctor: Терапевт / General practitioner.
  */
 doctor_ru: string, doctor_en: string, };
+
+/**
+ * A way into a media room for a device or a program that is no app of ours.
+ */
+export type StreamLinkId = string;
 
 /**
  * Events written into the conversation by the house itself.
@@ -489,6 +644,16 @@ call_at: TimestampMs | null, } | { "event": "callback_done", callback: CallbackI
 duration_s: number, };
 
 /**
+ * How large a receive slot is shown, in device pixels. 0 x 0 is off the screen: the
+ * relay pauses it. A slot that was never named counts as large.
+ */
+export type Tile = { 
+/**
+ * The m-line's `a=mid`.
+ */
+mid: string, width: number, height: number, };
+
+/**
  * Milliseconds since the Unix epoch, UTC.
  */
 export type TimestampMs = number;
@@ -497,6 +662,33 @@ export type TimestampMs = number;
  * Lists that a `changed` event can name.
  */
 export type Topic = "consultations" | "callbacks" | "operators" | "patient";
+
+/**
+ * A fault of one track as a client sees it; the reporter is the receiver, or for
+ * [`MediaFault::NoSignal`] the sender.
+ */
+export type TrackFault = { 
+/**
+ * Whose track.
+ */
+person: PersonId, source: TrackSource, fault: MediaFault, };
+
+/**
+ * One track of a participant since the last report.
+ */
+export type TrackQuality = { source: TrackSource, direction: Direction, 
+/**
+ * Of [`Direction::Down`]: whose track it is.
+ */
+person: PersonId | null, 
+/**
+ * Share of packets lost, 0 to 1.
+ */
+loss: number, jitter_ms: number | null, bitrate_bps: number, 
+/**
+ * Decoded (or, up, sent) frames per second, where the reporter can know.
+ */
+frames_per_second: number | null, freezes: number | null, };
 
 export type TrackSource = "microphone" | "camera" | "screen";
 

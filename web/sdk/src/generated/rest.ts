@@ -252,6 +252,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls the operator was in, or all for a supervisor; newest first. */
+        get: operations["listCalls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who was in a call, and how it was for each of them. */
+        get: operations["getCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{id}/stream-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The links of a running call that are good now, without their tokens. */
+        get: operations["listStreamLinks"];
+        put?: never;
+        /**
+         * A link into a running call, for an operator who is in it. Who only listens may make
+         *     links that play.
+         */
+        post: operations["createStreamLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/consultations": {
         parameters: {
             query?: never;
@@ -491,6 +546,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Messages that hold all the words, newest first. */
+        get: operations["searchMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/operators": {
         parameters: {
             query?: never;
@@ -594,6 +666,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/stream-links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a link and ends the session that uses it. */
+        delete: operations["revokeStreamLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/test-streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A room of its own with a link into it and one out of it, to try the relay and the
+         *     network to it. For administrators.
+         */
+        post: operations["createTestStream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads/{id}": {
         parameters: {
             query?: never;
@@ -642,6 +751,70 @@ export interface components {
             max_message_characters: number;
             name: string;
             support_phone: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description A call; its media room has the same id.
+         */
+        CallId: string;
+        CallListItem: {
+            accepted_at: components["schemas"]["TimestampMs"] | null;
+            callback: components["schemas"]["CallbackId"] | null;
+            consultation: components["schemas"]["ConsultationId"] | null;
+            conversation: components["schemas"]["ConversationId"];
+            created_at: components["schemas"]["TimestampMs"];
+            /**
+             * Format: int64
+             * @description Seconds of talk; zero for a call that was not answered or still runs.
+             */
+            duration_s: number;
+            ended_at: components["schemas"]["TimestampMs"] | null;
+            /**
+             * Format: int32
+             * @description Tracks that should have flowed and did not.
+             */
+            faults: number;
+            /**
+             * Format: int32
+             * @description Invited colleagues; who listened unseen is not counted.
+             */
+            guests: number;
+            id: components["schemas"]["CallId"];
+            media: components["schemas"]["CallMedia"];
+            /**
+             * Format: float
+             * @description The worst mean opinion score (ITU-T G.107) of a participant, over the call.
+             */
+            mos: number | null;
+            operator: components["schemas"]["OperatorBrief"];
+            patient: components["schemas"]["PatientBrief"];
+            reason: components["schemas"]["EndReason"] | null;
+            started_by: components["schemas"]["PersonKind"];
+        };
+        /**
+         * @description What a call carries when it starts. Either side may add video later.
+         * @enum {string}
+         */
+        CallMedia: "audio" | "video";
+        CallPage: {
+            items: components["schemas"]["CallListItem"][];
+            /** @description Pass as `after` for the next page; absent at the end. */
+            next: string | null;
+        };
+        CallParticipant: {
+            came_at: components["schemas"]["TimestampMs"] | null;
+            kind: components["schemas"]["PersonKind"];
+            left_at: components["schemas"]["TimestampMs"] | null;
+            name: string;
+            person: components["schemas"]["PersonId"];
+            quality: components["schemas"]["ParticipantQuality"] | null;
+            /** @description Who listened unseen is shown to supervisors only. */
+            role: components["schemas"]["ParticipantRole"];
+        };
+        /** @description A call with everybody who was in it. */
+        CallRecord: {
+            call: components["schemas"]["CallListItem"];
+            participants: components["schemas"]["CallParticipant"][];
         };
         Callback: {
             attempts: components["schemas"]["CallbackAttempt"][];
@@ -797,10 +970,21 @@ export interface components {
             user_agent: string;
         };
         /**
+         * @description Seen from the participant.
+         * @enum {string}
+         */
+        Direction: "up" | "down";
+        /**
          * @description Why a call ended.
          * @enum {string}
          */
         EndReason: "hung_up" | "declined" | "no_answer" | "busy" | "cancelled" | "connection_lost" | "failed";
+        FaultRecord: {
+            fault: components["schemas"]["MediaFault"];
+            source: components["schemas"]["TrackSource"];
+            /** Format: int32 */
+            times: number;
+        };
         /**
          * Format: uuid
          * @description An uploaded file.
@@ -846,9 +1030,14 @@ export interface components {
             /** @description State of the item, or the call's end reason. */
             state: string;
         };
+        IssuedStreamLink: {
+            link: components["schemas"]["StreamLink"];
+            /** @description The bearer token that goes with the link. Shown this once. */
+            token: string;
+        };
         LastMessage: {
             from: components["schemas"]["PersonKind"] | null;
-            /** @description `text`, `file`, `note` or `system`. */
+            /** @description `text`, `file`, `note`, `system` or `deleted`. */
             kind: string;
             /** @description At most 140 characters of text, or the file's name. */
             preview: string;
@@ -884,6 +1073,37 @@ export interface components {
             name?: string | null;
             time_zone?: string | null;
         };
+        /**
+         * @description What is wrong with a track that should flow, named by who can know it.
+         * @enum {string}
+         */
+        MediaFault: "not_arriving" | "not_forwarded" | "not_received" | "not_decoded" | "no_signal";
+        /**
+         * @description How a participant's media travels to the relay.
+         * @enum {string}
+         */
+        MediaPath: "udp" | "tcp" | "turn_udp" | "turn_tcp" | "turn_tls";
+        /** @description A message that was searched for. */
+        MessageHit: {
+            consultation: components["schemas"]["ConsultationId"] | null;
+            conversation: components["schemas"]["ConversationId"];
+            file_name: string | null;
+            from: components["schemas"]["PersonKind"];
+            /** @description `text`, `file` or `note`. */
+            kind: string;
+            /** @description Whose conversation it is. */
+            patient: components["schemas"]["PatientBrief"];
+            sender_name: string;
+            sent_at: components["schemas"]["TimestampMs"];
+            /** Format: int64 */
+            seq: number;
+            /** @description The text around the first word found, in order. */
+            snippet: components["schemas"]["SnippetPart"][];
+        };
+        MessageHitPage: {
+            items: components["schemas"]["MessageHit"][];
+            next: string | null;
+        };
         Operator: {
             /**
              * Format: int32
@@ -918,6 +1138,61 @@ export interface components {
             role?: components["schemas"]["Role"] | null;
             specialty?: string | null;
         };
+        /**
+         * @description How the call was for one participant. Shares are 0 to 1; absent is what nobody
+         *     measured.
+         */
+        ParticipantQuality: {
+            faults: components["schemas"]["FaultRecord"][];
+            /** Format: int32 */
+            first_frame_ms: number | null;
+            /** Format: int32 */
+            freezes: number;
+            /** Format: float */
+            jitter_ms: number | null;
+            /**
+             * Format: float
+             * @description From the relay to them.
+             */
+            loss_down: number | null;
+            /** Format: float */
+            loss_down_max: number | null;
+            /**
+             * Format: float
+             * @description From them to the relay.
+             */
+            loss_up: number | null;
+            /** Format: float */
+            loss_up_max: number | null;
+            /**
+             * Format: float
+             * @description Mean opinion score of what they heard (ITU-T G.107), 1 to 4.5.
+             */
+            mos_mean: number | null;
+            /** Format: float */
+            mos_min: number | null;
+            path: components["schemas"]["MediaPath"] | null;
+            /**
+             * Format: float
+             * @description From them to the relay.
+             */
+            received_bps: number | null;
+            /** Format: float */
+            rtt_max_ms: number | null;
+            /** Format: float */
+            rtt_ms: number | null;
+            /**
+             * Format: float
+             * @description From the relay to them.
+             */
+            sent_bps: number | null;
+            tracks: components["schemas"]["TrackRecord"][];
+        };
+        /**
+         * @description What a participant is to the others.
+         * @enum {string}
+         */
+        ParticipantRole: "member" | "listener" | "hidden";
         PasswordLogin: {
             device: string;
             email: string;
@@ -1036,6 +1311,11 @@ export interface components {
          * @description A signed-in device: one family of refresh tokens.
          */
         SessionId: string;
+        SnippetPart: {
+            /** @description It is (the beginning of) a word that was looked for. */
+            hit: boolean;
+            text: string;
+        };
         /** @description A field of medicine, in both languages of the interface. */
         Specialty: {
             /** @description Stable code, as `cardiology`. */
@@ -1046,6 +1326,36 @@ export interface components {
             name_en: string;
             /** @description Name of the field: Терапия / General practice. */
             name_ru: string;
+        };
+        /**
+         * @description What a stream link is for.
+         * @enum {string}
+         */
+        StreamDirection: "publish" | "play";
+        /** @description A way into a media room for a device or a program that speaks WHIP or WHEP. */
+        StreamLink: {
+            call: components["schemas"]["CallId"] | null;
+            created_at: components["schemas"]["TimestampMs"];
+            direction: components["schemas"]["StreamDirection"];
+            expires_at: components["schemas"]["TimestampMs"];
+            id: components["schemas"]["StreamLinkId"];
+            /** @description A session uses it now. */
+            in_use: boolean;
+            /** @description Where the offer is posted to. */
+            url: string;
+        };
+        StreamLinkCreate: {
+            direction: components["schemas"]["StreamDirection"];
+        };
+        /**
+         * Format: uuid
+         * @description A way into a media room for a device or a program that is no app of ours.
+         */
+        StreamLinkId: string;
+        /** @description The two ends of a stream that belongs to no call. */
+        TestStream: {
+            play: components["schemas"]["IssuedStreamLink"];
+            publish: components["schemas"]["IssuedStreamLink"];
         };
         /**
          * Format: int64
@@ -1062,6 +1372,23 @@ export interface components {
             expires_in_s: number;
             me: components["schemas"]["Me"];
         };
+        TrackRecord: {
+            /** Format: float */
+            bitrate_bps: number | null;
+            /** @description Seen from the participant. */
+            direction: components["schemas"]["Direction"];
+            /** Format: float */
+            frames_per_second: number | null;
+            /** Format: int32 */
+            freezes: number;
+            /** Format: float */
+            jitter_ms: number | null;
+            /** Format: float */
+            loss: number | null;
+            source: components["schemas"]["TrackSource"];
+        };
+        /** @enum {string} */
+        TrackSource: "microphone" | "camera" | "screen";
         /** @description An upload in parts, as it stands. */
         UploadView: {
             file: components["schemas"]["FileView"] | null;
@@ -1532,6 +1859,135 @@ export interface operations {
             };
         };
     };
+    listCalls: {
+        parameters: {
+            query?: {
+                /** @description `ended` when absent. */
+                list?: "running" | "ended" | "poor";
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description 1 to 100; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallPage"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallRecord"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStreamLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamLink"][];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createStreamLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StreamLinkCreate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedStreamLink"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listConsultations: {
         parameters: {
             query?: {
@@ -1539,7 +1995,10 @@ export interface operations {
                 state?: "waiting" | "active" | "closed";
                 /** @description Only those the operator holds or held. */
                 mine?: boolean;
-                /** @description Part of the patient's name or phone, or the consultation's number. */
+                /**
+                 * @description Part of the patient's name or phone, the consultation's number, or words of its
+                 *     messages.
+                 */
                 q?: string;
                 /** @description `next` of the page before. */
                 after?: string;
@@ -1831,6 +2290,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     downloadFile: {
@@ -2054,6 +2522,43 @@ export interface operations {
             };
         };
     };
+    searchMessages: {
+        parameters: {
+            query: {
+                /** @description Words that are all in the message; the last one may be unfinished. */
+                q: string;
+                /** @description Only in this conversation. */
+                conversation?: string;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description 1 to 50; 20 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageHitPage"];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listOperators: {
         parameters: {
             query?: never;
@@ -2256,6 +2761,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Specialty"][];
+                };
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeStreamLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTestStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestStream"];
                 };
             };
             /** @description Refused: problem details */

@@ -1,0 +1,8 @@
+//! The bandwidth estimator against links whose rate is known: a sender, a path
+//! each way, feedback as browsers send it, and nothing else.
+
+mod paths;
+mod record;
+mod rig;
+mod sharing;
+mod transfer;
