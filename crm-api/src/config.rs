@@ -58,6 +58,8 @@ pub struct Config {
     pub logins_per_address: RateLimit,
     /// Files uploaded by one person.
     pub uploads_per_person: RateLimit,
+    /// Searches in messages by one person.
+    pub searches_per_person: RateLimit,
     /// Database connections for searches in messages, apart from the others, so that
     /// no search keeps anybody else waiting.
     pub search_connections: usize,
@@ -157,6 +159,7 @@ impl Default for Config {
             logins_per_email: RateLimit { burst: 20, every_s: 15 },
             logins_per_address: RateLimit { burst: 120, every_s: 5 },
             uploads_per_person: RateLimit { burst: 60, every_s: 2 },
+            searches_per_person: RateLimit { burst: 60, every_s: 1 },
             search_connections: 2,
             search_timeout_ms: 2000,
             password_hashers: 4,
@@ -268,6 +271,8 @@ verifies_per_address = { burst = 120, every_s = 10 }
 logins_per_email = { burst = 20, every_s = 15 }
 logins_per_address = { burst = 120, every_s = 5 }
 uploads_per_person = { burst = 60, every_s = 2 }
+# Searches in messages by one person.
+searches_per_person = { burst = 60, every_s = 1 }
 # Database connections for searches in messages, apart from the others, so that no
 # search keeps anybody else waiting.
 search_connections = 2

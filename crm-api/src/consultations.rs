@@ -23,7 +23,6 @@ use crate::cursor::Page;
 use crate::extract::{Body, Id, Parameters};
 use crate::identity::caller::{Account, Caller, PatientCaller};
 use crate::problem::ApiError;
-use crate::search::words::Words;
 use crate::storage::audit::{self, Action};
 use crate::storage::consultations::{ListQuery, Reader};
 use crate::storage::patients::Search;
@@ -74,8 +73,7 @@ pub(crate) struct ListParameters {
     #[serde(default, deserialize_with = "flag")]
     #[param(value_type = bool, required = false)]
     mine: bool,
-    /// Part of the patient's name or phone, the consultation's number, or words of its
-    /// messages.
+    /// Part of the patient's name or phone, or the consultation's number.
     #[serde(default)]
     q: Option<String>,
     /// `next` of the page before.
@@ -115,18 +113,10 @@ pub(crate) async fn list(
         // A patient holds nothing; all they see is theirs.
         mine: parameters.mine && caller.account != Account::Patient,
         search: parameters.q.as_deref().and_then(Search::parse),
-        words: parameters.q.as_deref().and_then(Words::parse),
-    };
-    let reader = Reader::from(caller);
-    let rows = {
-        // Looking through messages may take long; the plain list never waits for it.
-        let client = match query.search {
-            Some(_) => app.searcher().await?,
-            None => app.client().await?,
-        };
-        storage::consultations::list(&client, reader, &query, &page).await?
     };
     let client = app.client().await?;
+    let reader = Reader::from(caller);
+    let rows = storage::consultations::list(&client, reader, &query, &page).await?;
     let counts = match caller.account {
         Account::Patient => ConsultationCounts { waiting: 0, mine: 0, active: 0 },
         Account::Operator(_) => {

@@ -46,7 +46,7 @@ pub(crate) struct SearchParameters {
     limit: Option<u32>,
 }
 
-/// Messages that hold all the words, newest first.
+/// Messages whose text, or whose file's name, holds all the words, newest first.
 #[utoipa::path(get, path = "/api/v1/messages/search", tag = "messages",
     operation_id = "searchMessages", params(SearchParameters),
     responses((status = 200, body = MessageHitPage)))]
@@ -58,6 +58,7 @@ pub(crate) async fn search(
     if caller.account == Account::Operator(Role::Admin) {
         return Err(ApiError::Forbidden);
     }
+    app.limits.searches_by_person.check(&caller.person)?;
     let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let after = parameters.after.as_deref().map(Position::decode).transpose()?;
     let Some(words) = Words::parse(&parameters.q) else {

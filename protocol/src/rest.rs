@@ -179,8 +179,9 @@ bodies! {
         pub sender_name: String,
         /// `text`, `file` or `note`.
         pub kind: String,
-        pub file_name: Option<String>,
-        /// The text around the first word found, in order.
+        /// The file's name; empty when there is none.
+        pub file_name: Vec<SnippetPart>,
+        /// The text, or the file's caption, around the first word found.
         pub snippet: Vec<SnippetPart>,
     }
     pub struct SnippetPart {

@@ -16,7 +16,6 @@ use super::patients::Search;
 use super::{Result, StorageError};
 use crate::cursor::{Cursor, Page};
 use crate::identity::caller::Account;
-use crate::search::words::Words;
 
 pub(crate) use transitions::{Locked, claim, close, hand_over, lock, open, requeue, serves, wish};
 
@@ -172,8 +171,6 @@ pub(crate) struct ListQuery {
     pub(crate) state: Option<ConsultationState>,
     pub(crate) mine: bool,
     pub(crate) search: Option<Search>,
-    /// What the search says, as words of messages.
-    pub(crate) words: Option<Words>,
 }
 
 impl ListQuery {
@@ -221,10 +218,7 @@ pub(crate) async fn list(
         &format!(
             "WHERE {VISIBLE} AND ($4::text IS NULL OR k.state = $4)
                AND (NOT $5 OR k.operator_id = $1)
-               AND ($6::text IS NULL OR pp.name ILIKE $6 OR p.phone LIKE $7 OR k.number = $8
-                    OR k.id IN (SELECT m.consultation_id FROM chat.messages m
-                                WHERE m.kind <> 'system' AND NOT ($2 AND m.kind = 'note')
-                                  AND chat.words(m.text) @@ chat.wanted($12, $13)))
+               AND ($6::text IS NULL OR pp.name ILIKE $6 OR p.phone LIKE $7 OR k.number = $8)
                AND ($9::timestamptz IS NULL OR ({key}, k.id) {comparison} ($9, $10))
              ORDER BY {key} {direction}, k.id {direction} LIMIT $11"
         ),
@@ -245,8 +239,6 @@ pub(crate) async fn list(
                 &page.after_at(),
                 &page.after_id(),
                 &page.rows(),
-                &query.words.as_ref().map(|words| &words.whole),
-                &query.words.as_ref().map(|words| &words.last),
             ],
         )
         .await?;

@@ -19,6 +19,9 @@ use crate::search::words::Words;
 
 const ENCODED_BYTES: usize = 32;
 
+/// As positions have it: in milliseconds.
+const AT: &str = "date_trunc('milliseconds', m.sent_at)";
+
 /// What is looked for, and where.
 pub(crate) struct Query<'a> {
     pub(crate) scope: Scope,
@@ -80,6 +83,21 @@ impl Position {
 /// and $5; the place to go on from $6, $7 and $8; the number of rows $9; the
 /// conversation $10. What is shown of the messages found is made for them alone.
 fn select(scope: &str) -> String {
+    let found = |words: &str, table: &str| {
+        format!(
+            "SELECT m.conversation_id, m.seq, {AT} AS at FROM {table}
+             WHERE {words} @@ chat.wanted($4, $5) AND m.kind <> 'system'
+               AND NOT ($2 AND m.kind = 'note') AND {scope}
+               AND ($6::timestamptz IS NULL
+                    OR ({AT}, m.conversation_id, m.seq) < ($6, $7, $8))"
+        )
+    };
+    let by_text = found("chat.words(m.text)", "chat.messages m");
+    let by_file = found(
+        "chat.words(f.name)",
+        "crm.files f JOIN chat.messages m
+             ON m.conversation_id = f.conversation_id AND m.file_id = f.id",
+    );
     format!(
         "WITH readable AS (
              SELECT k.conversation_id FROM crm.consultations k
@@ -90,30 +108,29 @@ fn select(scope: &str) -> String {
              UNION SELECT b.conversation_id FROM crm.callbacks b WHERE b.operator_id = $1
              UNION SELECT c.id FROM chat.conversations c WHERE c.patient_id = $1
          ), found AS (
-             SELECT m.conversation_id, m.seq, m.sent_at, m.kind, m.text, m.sender_id,
-                    m.consultation_id, m.file_id
-             FROM chat.messages m
-             WHERE m.kind <> 'system' AND NOT ($2 AND m.kind = 'note')
-               AND chat.words(m.text) @@ chat.wanted($4, $5)
-               AND {scope}
-               AND ($6::timestamptz IS NULL
-                    OR (date_trunc('milliseconds', m.sent_at), m.conversation_id, m.seq)
-                       < ($6, $7, $8))
-             ORDER BY date_trunc('milliseconds', m.sent_at) DESC, m.conversation_id DESC,
-                      m.seq DESC
-             LIMIT $9)
-         SELECT m.*, s.name AS sender_name, s.kind AS sender_kind, f.name AS file_name,
-                {PATIENT_COLUMNS},
-                ts_headline('pg_catalog.russian'::regconfig,
-                            translate(m.text, 'ёЁ{BEGIN}{END}', 'еЕ  '), chat.wanted($4, $5),
-                            'HighlightAll=true, StartSel={BEGIN}, StopSel={END}') AS marked
-         FROM found m
+             {by_text} UNION {by_file}
+             ORDER BY at DESC, conversation_id DESC, seq DESC LIMIT $9)
+         SELECT m.conversation_id, m.seq, m.consultation_id, m.sent_at, m.kind, m.text,
+                s.name AS sender_name, s.kind AS sender_kind, f.name AS file_name,
+                {PATIENT_COLUMNS}, {text_marked} AS text_marked, {file_marked} AS file_marked
+         FROM found JOIN chat.messages m USING (conversation_id, seq)
          JOIN chat.conversations c ON c.id = m.conversation_id
          JOIN crm.people pp ON pp.id = c.patient_id
          JOIN crm.patients p ON p.id = c.patient_id
          LEFT JOIN crm.people s ON s.id = m.sender_id
          LEFT JOIN crm.files f ON f.id = m.file_id
-         ORDER BY date_trunc('milliseconds', m.sent_at) DESC, m.conversation_id DESC, m.seq DESC"
+         ORDER BY found.at DESC, m.conversation_id DESC, m.seq DESC",
+        text_marked = marked("m.text"),
+        file_marked = marked("f.name"),
+    )
+}
+
+/// The text with marks around what was found, character for character.
+fn marked(text: &str) -> String {
+    format!(
+        "ts_headline('chat.language'::regconfig,
+                     translate(chat.searched({text}), '{BEGIN}{END}', '  '), chat.wanted($4, $5),
+                     'HighlightAll=true, StartSel={BEGIN}, StopSel={END}')"
     )
 }
 
@@ -170,8 +187,10 @@ fn hit(row: &Row) -> Result<MessageHit> {
         from,
         sender_name: row.get::<_, Option<_>>("sender_name").unwrap_or_default(),
         kind: row.get("kind"),
-        file_name: row.get("file_name"),
-        snippet: snippet(row.get("text"), row.get("marked")),
+        file_name: row
+            .get::<_, Option<&str>>("file_name")
+            .map_or_else(Vec::new, |name| snippet(name, row.get("file_marked"))),
+        snippet: snippet(row.get("text"), row.get("text_marked")),
     })
 }
 

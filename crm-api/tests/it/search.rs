@@ -42,6 +42,7 @@ async fn words_are_found_in_their_other_forms_and_unfinished() {
         "Всё ещё кашель после антибиотиков",
         "Doctor prescribed two tablets yesterday",
         "Спасибо, стало лучше",
+        "Давление 120/80, сахар 5.4; <b>нет</b> ли анализов на e-mail?",
     ];
     let patient = patient(&house, "+79000000701", &texts).await;
     for (words, expected) in [
@@ -55,6 +56,11 @@ async fn words_are_found_in_their_other_forms_and_unfinished() {
         ("tablet", "Doctor prescribed two [tablets] yesterday"),
         ("prescribe tablets", "Doctor [prescribed] two [tablets] yesterday"),
         ("лучш", "Спасибо, стало [лучше]"),
+        ("стало лучше", "Спасибо, [стало] [лучше]"),
+        ("кашель и антибиотики", "Всё ещё [кашель] после [антибиотиков]"),
+        ("анализы", "Давление 120/80, сахар 5.4; <b>нет</b> ли [анализов] на e-mail?"),
+        ("давления 120/80", "[Давление] [120]/[80], сахар 5.4; <b>нет</b> ли анализов на e-mail?"),
+        ("сахар 5.4", "Давление 120/80, [сахар] [5].[4]; <b>нет</b> ли анализов на e-mail?"),
         ("насморк", ""),
         ("больница", ""),
     ] {
@@ -170,19 +176,55 @@ async fn an_operators_search_is_in_the_audit_log_for_each_patient_it_showed() {
 }
 
 #[tokio::test]
-async fn lists_of_consultations_are_searched_by_their_messages_too() {
+async fn files_are_found_by_their_names_and_captions() {
     let house = House::open().await;
-    let anna = patient(&house, "+79000000708", &["Болит горло"]).await;
-    patient(&house, "+79000000709", &["Болит спина"]).await;
-    let desk = house.operator("desk", "desk", None).await;
-    let path = |words: &str| format!("/api/v1/consultations?state=waiting&q={}", encoded(words));
-    let found = house.get(&path("горла"), &desk).await.ok();
-    let rows = found["items"].as_array().unwrap();
-    assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0]["conversation"], anna.conversation());
-    assert_eq!(house.get(&path("болит"), &desk).await.ok()["items"].as_array().unwrap().len(), 2);
-    let by_phone = house.get("/api/v1/consultations?state=waiting&q=0708", &desk).await.ok();
-    assert_eq!(by_phone["items"].as_array().unwrap().len(), 1, "phones as before");
+    let anna = patient(&house, "+79000000708", &["посмотрите"]).await;
+    let boris = patient(&house, "+79000000709", &["добрый день"]).await;
+    let path = |name: &str| {
+        format!("/api/v1/conversations/{}/files?name={}", anna.conversation(), encoded(name))
+    };
+    let file = house.post(&path("Анализы_крови-2026.txt"), &anna, json!("text")).await.ok();
+    house.post(&path("не отправлен: анализы.txt"), &anna, json!("text")).await.ok();
+    let id = file["id"].as_str().expect("an id");
+    house.send_file(&anna, anna.conversation(), id, "вчерашние").await;
+    for words in ["анализ", "крови", "кровь 2026", "вчера", "txt"] {
+        let hits = find(&house, &anna, words).await;
+        assert_eq!(hits.len(), 1, "{words}");
+        assert_eq!((&hits[0]["seq"], &hits[0]["kind"]), (&json!(3), &json!("file")));
+    }
+    let name = &find(&house, &anna, "крови").await[0]["file_name"];
+    let expected = json!([
+        { "text": "Анализы_", "hit": false },
+        { "text": "крови", "hit": true },
+        { "text": "-2026.txt", "hit": false },
+    ]);
+    assert_eq!(name, &expected);
+    assert_eq!(find(&house, &boris, "анализы").await, Vec::<Value>::new());
+    house
+        .execute(
+            "SELECT h.outcome FROM chat.messages m, LATERAL chat.change(m.conversation_id,
+                    m.sender_id, gen_random_uuid(), m.seq, NULL, interval '1 hour') h
+             WHERE m.kind = 'file'",
+        )
+        .await;
+    assert_eq!(find(&house, &anna, "анализы").await, Vec::<Value>::new(), "taken back");
+}
+
+#[tokio::test]
+async fn one_person_cannot_search_without_end() {
+    let house = House::open_with(|config| {
+        config.searches_per_person.burst = 2;
+        config.searches_per_person.every_s = 600;
+    })
+    .await;
+    let anna = patient(&house, "+79000000711", &["кашель"]).await;
+    let boris = patient(&house, "+79000000712", &["кашель"]).await;
+    let path = format!("/api/v1/messages/search?q={}", encoded("кашель"));
+    for _ in 0..2 {
+        house.get(&path, &anna).await.ok();
+    }
+    house.get(&path, &anna).await.refused(429, "rate-limited");
+    house.get(&path, &boris).await.ok();
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ export class House {
     const message: Message = {
       seq: this.messages.length + 1,
       sender,
-      reply_to: null, edited_at: null, change: 0, sender_name: sender === DOCTOR ? 'Илья' : 'Анна',
+      sender_name: sender === DOCTOR ? 'Илья' : 'Анна',
       sender_kind: sender === DOCTOR ? 'operator' : 'patient',
       client_message_id: clientMessageId,
       consultation: null,

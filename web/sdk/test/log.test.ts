@@ -6,10 +6,7 @@ import type { Message } from '../src/generated/realtime';
 const message = (seq: number): Message => ({
   seq,
   sender: 'p',
-  reply_to: null,
-    edited_at: null,
-    change: 0,
-    sender_name: null,
+  sender_name: null,
   sender_kind: 'patient',
   client_message_id: null,
   consultation: null,
@@ -121,8 +118,33 @@ describe('changes in the log', () => {
     expect(log.joinedBy(1)).toBe(true);
     log.prepend(messages(1, 2));
     expect(log.behindChanges).toBe(true);
-    log.changes([after(1, 2)], 2);
+    log.changes([after(1, 2)], 1, 2);
     expect(words(log)).toEqual(['1#2', '2', '3', '4']);
+  });
+
+  it('do not hide those before a page of changes that an older page of messages overtook', () => {
+    const log = new MessageLog();
+    log.replace(messages(3, 4));
+    log.startChanges(2);
+    log.noteChangeHead(3);
+    // Asked for after the second, and on its way; a page that knows of none comes first.
+    log.joinedBy(0);
+    log.prepend(messages(1, 2));
+    log.changes([after(3, 3)], 2, 3);
+    expect([log.changedUpTo, log.behindChanges]).toEqual([0, true]);
+    log.changes([after(1, 2), after(3, 3)], 0, 3);
+    expect(words(log)).toEqual(['1#2', '2', '3#3', '4']);
+  });
+
+  it('heard of beyond a gap are asked for again when older messages come between', () => {
+    const log = new MessageLog();
+    log.replace(messages(3));
+    log.startChanges(1);
+    log.change(3, after(1, 3));
+    log.joinedBy(1);
+    log.prepend(messages(1, 2));
+    log.change(2, after(3, 2));
+    expect([log.changedUpTo, log.behindChanges]).toEqual([2, true]);
   });
 
   it('keep the own client id and what a reply quotes', () => {
@@ -137,6 +159,12 @@ describe('changes in the log', () => {
     expect(second?.reply_to?.body).toEqual({ kind: 'text', text: '1#1' });
     log.change(2, { ...after(1, 2), body: { kind: 'deleted' } });
     expect(log.get(2)?.reply_to?.body).toEqual({ kind: 'deleted' });
+
+    const window = new MessageLog();
+    window.replace([reply]);
+    window.change(2, { ...after(1, 2), body: { kind: 'deleted' } });
+    expect(window.change(1, after(1, 1))).toEqual([]);
+    expect(window.get(2)?.reply_to?.body).toEqual({ kind: 'deleted' });
   });
 });
 
@@ -233,10 +261,11 @@ class Interleaving {
   private ask(): void {
     const { change } = this;
     if (this.log.behindChanges) {
-      const found = this.stored.filter((one) => one.change > this.log.changedUpTo).sort((a, b) => a.change - b.change);
+      const from = this.log.changedUpTo;
+      const found = this.stored.filter((one) => one.change > from).sort((a, b) => a.change - b.change);
       const page = found.slice(0, 2);
       const upTo = found.length > 2 ? (page.at(-1)?.change ?? change) : change;
-      this.underWay.push(() => this.log.changes(page, upTo));
+      this.underWay.push(() => this.log.changes(page, from, upTo));
     } else if (this.log.behind) {
       const page = this.stored.slice(this.log.high, this.log.high + 3);
       this.underWay.push(() => {

@@ -314,7 +314,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       after_change: after,
       limit: CHANGES_PAGE,
     });
-    const touched = this.log.changes(page.messages, page.up_to_change);
+    const touched = this.log.changes(page.messages, after, page.up_to_change);
     // Messages outside of the window may be kept on the device.
     this.takeChanges([...page.messages, ...touched]);
   }
@@ -488,9 +488,6 @@ function acknowledgedMessage(entry: OutboxEntry, ack: ChatAck, deps: Conversatio
   return {
     seq: ack.seq,
     sender: deps.me,
-    reply_to: null,
-    edited_at: null,
-    change: 0,
     sender_name: null,
     sender_kind: deps.kind,
     client_message_id: ack.client_message_id,

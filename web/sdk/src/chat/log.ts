@@ -19,6 +19,8 @@ export class MessageLog {
   /** Later versions of messages that are still to come: their change overtook them. */
   private readonly ahead = new Map<number, Message>();
   private readonly earlyChanges = new Set<number>();
+  /** After which change the quotes are of messages that are not held themselves. */
+  private readonly quotedAs = new Map<number, number>();
   private lowSeq = 0;
   private highSeq = 0;
   private headSeq = 0;
@@ -123,9 +125,10 @@ export class MessageLog {
    * heard of while it was on its way, that has to be asked for again. True then.
    */
   joinedBy(pageChange: number): boolean {
+    // Those beyond a gap were applied to what was held, and not to this page.
+    for (const early of this.earlyChanges) if (early > pageChange) this.earlyChanges.delete(early);
     if (pageChange >= this.changed) return false;
     this.changed = pageChange;
-    this.earlyChanges.clear();
     return true;
   }
 
@@ -140,10 +143,13 @@ export class MessageLog {
     return this.apply(message);
   }
 
-  /** All changes from a known one up to this: a page of them. */
-  changes(messages: readonly Message[], upTo: number): Message[] {
+  /**
+   * All changes after `after` up to this one: a page of them. When an older page of
+   * messages came while it was on its way, those between are still to be asked for.
+   */
+  changes(messages: readonly Message[], after: number, upTo: number): Message[] {
     this.noteChangeHead(upTo);
-    this.changed = Math.max(this.changed, upTo);
+    if (after <= this.changed) this.changed = Math.max(this.changed, upTo);
     this.countChanges();
     return messages.flatMap((message) => this.apply(message));
   }
@@ -159,9 +165,18 @@ export class MessageLog {
       return [];
     }
     const held = this.bySeq.get(message.seq);
-    if (!held || (held.change ?? 0) >= message.change) return [];
+    if (!held) return this.requoteUnheld(message);
+    if ((held.change ?? 0) >= message.change) return [];
     this.bySeq.set(message.seq, withClientId(message, held));
     return [message, ...this.requote(message)];
+  }
+
+  /** Earlier than the window: only what quotes it is shown. */
+  private requoteUnheld(message: Message): Message[] {
+    if ((this.quotedAs.get(message.seq) ?? 0) >= message.change) return [];
+    const replies = this.requote(message);
+    if (replies.length > 0) this.quotedAs.set(message.seq, message.change);
+    return replies;
   }
 
   private keepAhead(message: Message): void {

@@ -77,7 +77,7 @@ export class Outbox {
   }
 
   addFile(file: Blob, name: string, caption: string, replyTo: Quote | null): void {
-    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, uploaded: null } as const;
+    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, upload: null, uploaded: null } as const;
     this.add(body, replyTo, file);
   }
 

@@ -20,6 +20,8 @@ import type {
 export type OutboxBody =
   | { kind: 'text'; text: string }
   | { kind: 'note'; text: string }
+  | { kind: 'edit'; seq: number; text: string }
+  | { kind: 'delete'; seq: number }
   | {
       kind: 'file';
       name: string;
