@@ -553,7 +553,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Messages that hold all the words, newest first. */
+        /** Messages whose text, or whose file's name, holds all the words, newest first. */
         get: operations["searchMessages"];
         put?: never;
         post?: never;
@@ -1087,7 +1087,8 @@ export interface components {
         MessageHit: {
             consultation: components["schemas"]["ConsultationId"] | null;
             conversation: components["schemas"]["ConversationId"];
-            file_name: string | null;
+            /** @description The file's name; empty when there is none. */
+            file_name: components["schemas"]["SnippetPart"][];
             from: components["schemas"]["PersonKind"];
             /** @description `text`, `file` or `note`. */
             kind: string;
@@ -1097,7 +1098,7 @@ export interface components {
             sent_at: components["schemas"]["TimestampMs"];
             /** Format: int64 */
             seq: number;
-            /** @description The text around the first word found, in order. */
+            /** @description The text, or the file's caption, around the first word found. */
             snippet: components["schemas"]["SnippetPart"][];
         };
         MessageHitPage: {
@@ -1995,10 +1996,7 @@ export interface operations {
                 state?: "waiting" | "active" | "closed";
                 /** @description Only those the operator holds or held. */
                 mine?: boolean;
-                /**
-                 * @description Part of the patient's name or phone, the consultation's number, or words of its
-                 *     messages.
-                 */
+                /** @description Part of the patient's name or phone, or the consultation's number. */
                 q?: string;
                 /** @description `next` of the page before. */
                 after?: string;
