@@ -171,6 +171,8 @@ bodies! {
     pub struct MessageHit {
         pub conversation: ConversationId,
         pub seq: i64,
+        /// Where the reader sees the conversation: the consultation they hold, else the
+        /// message's own, else the newest that they may open. Null when there is none.
         pub consultation: Option<ConsultationId>,
         pub sent_at: TimestampMs,
         /// Whose conversation it is.

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::briefs::{self, PATIENT_COLUMNS};
-use super::consultations::Reader;
+use super::consultations::{Reader, VISIBLE};
 use super::{Result, StorageError};
 use crate::problem::ApiError;
 use crate::search::snippet::{BEGIN, END, snippet};
@@ -110,7 +110,7 @@ fn select(scope: &str) -> String {
          ), found AS (
              {by_text} UNION {by_file}
              ORDER BY at DESC, conversation_id DESC, seq DESC LIMIT $9)
-         SELECT m.conversation_id, m.seq, m.consultation_id, m.sent_at, m.kind, m.text,
+         SELECT m.conversation_id, m.seq, k.id AS consultation_id, m.sent_at, m.kind, m.text,
                 s.name AS sender_name, s.kind AS sender_kind, f.name AS file_name,
                 {PATIENT_COLUMNS}, {text_marked} AS text_marked, {file_marked} AS file_marked
          FROM found JOIN chat.messages m USING (conversation_id, seq)
@@ -119,6 +119,12 @@ fn select(scope: &str) -> String {
          JOIN crm.patients p ON p.id = c.patient_id
          LEFT JOIN crm.people s ON s.id = m.sender_id
          LEFT JOIN crm.files f ON f.id = m.file_id
+         LEFT JOIN LATERAL (
+             SELECT k.id FROM crm.consultations k
+             WHERE k.conversation_id = m.conversation_id AND {VISIBLE}
+             ORDER BY k.state = 'active' AND k.operator_id = $1 DESC NULLS LAST,
+                      k.id = m.consultation_id DESC NULLS LAST, k.opened_at DESC
+             LIMIT 1) k ON true
          ORDER BY found.at DESC, m.conversation_id DESC, m.seq DESC",
         text_marked = marked("m.text"),
         file_marked = marked("f.name"),

@@ -129,6 +129,10 @@ async fn everybody_finds_what_they_may_read_and_nothing_else() {
     let path = format!("/api/v1/messages/search?q={}", encoded("кашель"));
     house.get(&path, &admin).await.refused(403, "forbidden");
 
+    let mut opened = find(&house, &doctor, "кашель").await;
+    opened.retain(|hit| hit["conversation"] == anna.conversation());
+    assert!(opened.iter().all(|hit| hit["consultation"] == id), "{opened:?}");
+
     let within = |conversation: &str| format!("{path}&conversation={conversation}");
     let found = house.get(&within(anna.conversation()), &doctor).await.ok();
     assert_eq!(found["items"].as_array().unwrap().len(), 2);

@@ -31,6 +31,9 @@ import { Typing } from './typing';
 
 const PAGE = 50;
 const CATCH_UP_PAGE = 200;
+const REVEAL_PAGE = 200;
+/** Further back than this, a message is not shown in its place: all between would have to be held. */
+const MAX_REVEAL = 5_000;
 /** Further behind than this, starting from the newest page is quicker than filling the gap. */
 const MAX_CATCH_UP = 600;
 const CHANGES_PAGE = 200;
@@ -57,7 +60,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private holders = 0;
   private subscribed = false;
   private status: ConversationSnapshot['status'] = 'loading';
-  private loadingOlder = false;
+  private older: Promise<void> | null = null;
   private startReached = false;
   private cacheLoaded: Promise<void> | null = null;
   private syncing: Promise<void> | null = null;
@@ -98,17 +101,29 @@ export class Conversation extends Store<ConversationSnapshot> {
     };
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.loadingOlder || !this.getSnapshot().hasOlder) return;
-    this.loadingOlder = true;
-    this.publish();
-    try {
-      this.log.prepend(await this.olderPage());
-      if (this.log.behindChanges) void this.sync();
-    } finally {
-      this.loadingOlder = false;
+  /** The page before the first message shown; one at a time. */
+  loadOlder(limit: number = PAGE): Promise<void> {
+    if (!this.getSnapshot().hasOlder) return Promise.resolve();
+    if (!this.older) {
+      this.older = this.loadOlderOnce(limit).finally(() => {
+        this.older = null;
+        this.publish();
+      });
       this.publish();
     }
+    return this.older;
+  }
+
+  /** Loads back to that message. False when it cannot be had: no connection, too far back, none such. */
+  async reveal(seq: number): Promise<boolean> {
+    await this.sync();
+    if (seq < this.log.high - MAX_REVEAL) return false;
+    while (seq < this.log.low && this.getSnapshot().hasOlder) {
+      const before = this.log.low;
+      await this.loadOlder(REVEAL_PAGE).catch(() => undefined);
+      if (this.log.low === before) return false;
+    }
+    return this.log.get(seq) !== undefined;
   }
 
   /** Loads back to the start of that consultation. */
@@ -359,10 +374,15 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (this.deps.realtime.online) this.retryTimer = setTimeout(() => void this.sync(), this.backoff.next());
   }
 
-  private async olderPage(): Promise<Message[]> {
+  private async loadOlderOnce(limit: number): Promise<void> {
+    this.log.prepend(await this.olderPage(limit));
+    if (this.log.behindChanges) void this.sync();
+  }
+
+  private async olderPage(limit: number): Promise<Message[]> {
     const before = this.log.low;
-    if (!this.deps.realtime.online) return this.deps.storage.messagesBefore(this.id, before, PAGE);
-    const page = await this.fetch({ before_seq: before, limit: PAGE });
+    if (!this.deps.realtime.online) return this.deps.storage.messagesBefore(this.id, before, limit);
+    const page = await this.fetch({ before_seq: before, limit });
     this.startReached = !page.has_more;
     void this.deps.storage.putMessages(this.id, page.messages);
     return page.messages;
@@ -459,7 +479,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       status: this.status,
       items: this.builder.build(this.log, this.outbox.list(), others),
       hasOlder: this.log.low > 1 && !this.startReached,
-      loadingOlder: this.loadingOlder,
+      loadingOlder: this.older !== null,
       headSeq: this.log.head,
       readSeq: this.receipts.readSeq,
       deliveredByOthersSeq: others.delivered,
