@@ -324,7 +324,8 @@ describe('changes', () => {
     const [theirs, own] = conversation.getSnapshot().items;
     if (!theirs || !own) throw new Error('two messages');
     expect([conversation.canChange(theirs), conversation.canChange(own)]).toEqual([false, true]);
-    expect(conversation.canChange({ ...own, sentAt: own.sentAt - 3_600_000 })).toBe(false);
+    const old = { ...own, sentAt: own.sentAt - 3_600_000 };
+    expect([conversation.canChange(old), conversation.isTooLate(old), conversation.isTooLate(own)]).toEqual([false, true, false]);
     expect(conversation.canChange({ ...own, body: { kind: 'deleted' } })).toBe(false);
     expect([conversation.canReply(theirs), conversation.canReply({ ...theirs, seq: null })]).toEqual([true, false]);
   });
@@ -342,6 +343,23 @@ describe('changes', () => {
     const next = await opened(me);
     await said(next.conversation, 'hello');
     await vi.waitFor(() => expect(house.change).toBe(1));
+  });
+});
+
+describe('a message far back', () => {
+  it('is loaded back to, and is not there when it cannot be had', async () => {
+    const client = await connect(house, { person: nextPerson() });
+    const conversation = client.chat.conversation(TALK);
+    for (let n = 1; n <= 700; n += 1) house.write(`message ${n}`, { quiet: true });
+    conversation.open();
+    await ready(conversation);
+    expect(texts(conversation)).toHaveLength(50);
+    expect(await conversation.reveal(120)).toBe(true);
+    expect(texts(conversation)).toContain('message 120');
+    expect(await conversation.reveal(701)).toBe(false);
+    house.accepting = false;
+    house.socket.lose();
+    expect(await conversation.reveal(3)).toBe(false);
   });
 });
 

@@ -155,17 +155,23 @@ export class Conversation extends Store<ConversationSnapshot> {
   canChange(item: ChatItem): boolean {
     if (!item.own) return false;
     if (item.seq === null) return item.clientMessageId !== null && this.outbox.isUntouched(item.clientMessageId);
-    const { kind } = item.body;
-    if (kind !== 'text' && kind !== 'file' && kind !== 'note') return false;
-    const { realtime } = this.deps;
-    const limits = realtime.getSnapshot().welcome?.limits;
-    // Known from the last connection; offline it may have to be refused later.
-    return realtime.serverNow() - item.sentAt < (limits?.change_seconds ?? DEFAULT_CHANGE_SECONDS) * 1_000;
+    return saysSomething(item) && !this.isPast(item);
+  }
+
+  /** Whether it could have been changed, but the time for it is over. */
+  isTooLate(item: ChatItem): boolean {
+    return item.own && item.seq !== null && saysSomething(item) && this.isPast(item);
+  }
+
+  /** How long after sending a message may be changed; offline, as the last connection said. */
+  get changeWindowMs(): number {
+    const limits = this.deps.realtime.getSnapshot().welcome?.limits;
+    return (limits?.change_seconds ?? DEFAULT_CHANGE_SECONDS) * 1_000;
   }
 
   /** Whether the item may be answered: it says something, and is in the conversation. */
   canReply(item: ChatItem): boolean {
-    return item.seq !== null && (item.body.kind === 'text' || item.body.kind === 'file' || item.body.kind === 'note');
+    return item.seq !== null && saysSomething(item);
   }
 
   /** New words for an own message; of a file, its caption. */
@@ -463,6 +469,10 @@ export class Conversation extends Store<ConversationSnapshot> {
     return false;
   }
 
+  private isPast(item: ChatItem): boolean {
+    return this.deps.realtime.serverNow() - item.sentAt >= this.changeWindowMs;
+  }
+
   private unreadCount(): number {
     let unread = 0;
     for (const message of this.log.messages()) {
@@ -488,6 +498,11 @@ export class Conversation extends Store<ConversationSnapshot> {
       typing: this.typing.list(),
     });
   }
+}
+
+/** It is neither deleted nor the system's. */
+function saysSomething({ body }: ChatItem): boolean {
+  return body.kind === 'text' || body.kind === 'file' || body.kind === 'note';
 }
 
 /** What an answer shows of the message it is to. */
