@@ -1,5 +1,5 @@
 import { IonIcon } from '@ionic/react';
-import type { ChatItem } from '@housecall/sdk';
+import { marked, type ChatItem } from '@housecall/sdk';
 import {
   alertCircleOutline,
   banOutline,
@@ -11,6 +11,7 @@ import {
 import { useTranslation } from 'react-i18next';
 
 import { clock, problemText } from '../app/format';
+import { Marked } from '../ui/Marked';
 import { Attachment } from './Attachment';
 import { Quoted } from './Quoted';
 import { useLongPress } from './useLongPress';
@@ -28,12 +29,14 @@ interface Props extends BubbleActions {
   item: ChatItem;
   first: boolean;
   last: boolean;
-  /** It was looked for, and is to be seen. */
-  found: boolean;
+  /** Words that were looked for. */
+  words?: readonly string[] | undefined;
 }
 
+const NONE: readonly string[] = [];
+
 /** One message, own on the right. A long press, a right click or its button open its menu. */
-export function Bubble({ item, first, last, found, onRetry, onDiscard, onMenu, onReveal }: Props) {
+export function Bubble({ item, first, last, words = NONE, onRetry, onDiscard, onMenu, onReveal }: Props) {
   const { t } = useTranslation();
   const failed = item.state === 'failed';
   const deleted = item.body.kind === 'deleted';
@@ -42,7 +45,7 @@ export function Bubble({ item, first, last, found, onRetry, onDiscard, onMenu, o
   const press = useLongPress(openMenu);
   return (
     <article
-      className={`bubble-row ${item.own ? 'is-own' : ''} ${first ? 'is-first' : ''} ${found ? 'is-found' : ''}`}
+      className={`bubble-row ${item.own ? 'is-own' : ''} ${first ? 'is-first' : ''}`}
       data-testid="message"
       data-seq={item.seq ?? ''}
       data-state={item.state}
@@ -57,7 +60,7 @@ export function Bubble({ item, first, last, found, onRetry, onDiscard, onMenu, o
           {...press}
         >
           {item.replyTo && <Quoted quote={item.replyTo} onReveal={onReveal} />}
-          <Content item={item} />
+          <Content item={item} words={words} />
           {(last || !settled(item)) && <Foot item={item} changing={changing} />}
         </div>
         {openMenu && (
@@ -115,25 +118,25 @@ function Foot({ item, changing }: { item: ChatItem; changing: boolean }) {
   );
 }
 
-function Content({ item }: { item: ChatItem }) {
+function Content({ item, words }: { item: ChatItem; words: readonly string[] }) {
   const { t } = useTranslation();
   const { body } = item;
   switch (body.kind) {
     case 'text':
-      return <p className="bubble-text">{body.text}</p>;
+      return <p className="bubble-text"><Marked parts={marked(body.text, words)} /></p>;
     case 'deleted':
       return (
         <p className="bubble-deleted">
           <IonIcon icon={banOutline} aria-hidden="true" />
-          {t(item.own ? 'chat.deleted_own' : 'chat.deleted')}
+          {t('chat.deleted')}
         </p>
       );
     case 'file':
     case 'pending_file':
       return (
         <>
-          <Attachment body={body} own={item.own} />
-          {body.caption && <p className="bubble-text">{body.caption}</p>}
+          <Attachment body={body} own={item.own} words={words} />
+          {body.caption && <p className="bubble-text"><Marked parts={marked(body.caption, words)} /></p>}
         </>
       );
     // Patients see neither.

@@ -10,11 +10,11 @@ interface Props {
 
 /** The message that is answered, in two lines; pressing it shows it in its place. */
 export function Quoted({ quote, onReveal }: Props) {
-  const words = useQuoteWords(quote);
+  const { who, what } = useQuoteWords()(quote);
   const content = (
     <>
-      <strong>{words.who}</strong>
-      <span>{words.what}</span>
+      <strong>{who}</strong>
+      <span>{what}</span>
     </>
   );
   if (!onReveal) return <blockquote className="quoted">{content}</blockquote>;
@@ -26,18 +26,20 @@ export function Quoted({ quote, onReveal }: Props) {
 }
 
 /** Who wrote what is quoted, and what it says, in words. */
-export function useQuoteWords({ sender, sender_name, body }: Quote): { who: string; what: string } {
+export function useQuoteWords(): (quote: Quote) => { who: string; what: string } {
   const { t } = useTranslation();
   const me = useMe();
-  const who = sender === me.id ? t('chat.you') : (sender_name ?? t('chat.clinic'));
-  switch (body.kind) {
-    case 'text':
-    case 'note':
-      return { who, what: body.text };
-    case 'file':
-      return { who, what: body.caption || (body.media_type.startsWith('image/') ? t('chat.photo') : body.name) };
-    case 'deleted':
-    case 'deleted_note':
-      return { who, what: t('chat.deleted') };
-  }
+  return ({ sender, sender_name, body }) => {
+    const who = sender === me.id ? t('chat.you') : (sender_name ?? t('chat.clinic'));
+    switch (body.kind) {
+      case 'text':
+      case 'note':
+        return { who, what: body.text };
+      case 'file':
+        return { who, what: body.caption || (body.media_type.startsWith('image/') ? t('chat.photo') : body.name) };
+      case 'deleted':
+      case 'deleted_note':
+        return { who, what: t('chat.deleted') };
+    }
+  };
 }

@@ -9,12 +9,12 @@ import './rows.css';
 
 interface Props extends BubbleActions {
   items: readonly ChatItem[];
-  /** The message that was looked for. */
-  foundSeq?: number | null;
+  /** Words found in messages, by seq. */
+  found?: ReadonlyMap<number, readonly string[]>;
 }
 
 /** The conversation's rows, without the scrolling around them. */
-export function Rows({ items, foundSeq = null, ...actions }: Props) {
+export function Rows({ items, found, ...actions }: Props) {
   const rows = useMemo(() => timeline(items), [items]);
   return (
     <div className="rows" role="log">
@@ -22,7 +22,7 @@ export function Rows({ items, foundSeq = null, ...actions }: Props) {
         <Row
           key={row.key}
           row={row}
-          found={row.kind === 'message' && row.item.seq !== null && row.item.seq === foundSeq}
+          words={row.kind === 'message' && row.item.seq !== null ? found?.get(row.item.seq) : undefined}
           {...actions}
         />
       ))}
@@ -33,13 +33,18 @@ export function Rows({ items, foundSeq = null, ...actions }: Props) {
 /** Rows are made anew at each change; what they show is compared here. */
 const Row = memo(RowContent, (a, b) => {
   if (a.onRetry !== b.onRetry || a.onMenu !== b.onMenu || a.onReveal !== b.onReveal) return false;
-  if (a.found !== b.found || a.row.kind !== b.row.kind || a.row.key !== b.row.key) return false;
+  if (a.words !== b.words || a.row.kind !== b.row.kind || a.row.key !== b.row.key) return false;
   if (a.row.kind === 'day' || b.row.kind === 'day') return true;
   if (a.row.item !== b.row.item) return false;
   return a.row.kind !== 'message' || b.row.kind !== 'message' || (a.row.first === b.row.first && a.row.last === b.row.last);
 });
 
-function RowContent({ row, found, ...actions }: { row: TimelineRow; found: boolean } & BubbleActions) {
+interface RowProps extends BubbleActions {
+  row: TimelineRow;
+  words: readonly string[] | undefined;
+}
+
+function RowContent({ row, words, ...actions }: RowProps) {
   const { t } = useTranslation();
   switch (row.kind) {
     case 'day':
@@ -55,6 +60,6 @@ function RowContent({ row, found, ...actions }: { row: TimelineRow; found: boole
       );
     }
     case 'message':
-      return <Bubble item={row.item} first={row.first} last={row.last} found={found} {...actions} />;
+      return <Bubble item={row.item} first={row.first} last={row.last} words={words} {...actions} />;
   }
 }
