@@ -36,14 +36,8 @@ function Body({ item, view, words = NONE }: Pick<BubbleProps, 'item' | 'view' | 
   const { body } = item;
   switch (body.kind) {
     case 'text':
-      return <p className="hc-words"><Marked parts={marked(body.text, words)} /></p>;
     case 'note':
-      return (
-        <>
-          <strong className="hc-note-head">{t('chat.note')}</strong>
-          <p className="hc-words"><Marked parts={marked(body.text, words)} /></p>
-        </>
-      );
+      return <p className="hc-words"><Marked parts={marked(body.text, words)} /></p>;
     case 'deleted':
     case 'deleted_note':
       return <p className="hc-words hc-deleted"><Icon icon={iconForbidden} size={16} />{t('chat.deleted')}</p>;
@@ -134,6 +128,7 @@ export function Bubble({ item, first, last, words, view, menu, reveal, conversat
       {first && staff && !item.own && <span className="hc-colleague">{item.senderName}</span>}
       <div className="hc-bubble-line" onContextMenu={onContextMenu}>
         <div className={`hc-bubble${picture ? ' is-picture' : ''}${deleted ? ' is-deleted' : ''}${isEdited(item) ? ' is-edited' : ''}`}>
+          {item.body.kind === 'note' && <strong className="hc-note-head">{t('chat.note')}</strong>}
           {item.replyTo && <Quoted quote={item.replyTo} reveal={reveal} />}
           <Body item={item} view={view} words={words} />
           <Stamp item={item} />

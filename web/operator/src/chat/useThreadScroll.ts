@@ -7,7 +7,7 @@ const NEAR_PX = 48;
 const TOP_PX = 240;
 
 // What was looked for is told apart for a moment.
-const FLASH = 'color-mix(in srgb, var(--hc-brand) 26%, transparent)';
+const FLASH = 'color-mix(in srgb, var(--hc-brand) 20%, transparent)';
 const FLASH_MS = 1800;
 
 /**

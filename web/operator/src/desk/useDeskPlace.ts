@@ -33,6 +33,8 @@ export function useDeskPlace() {
       const next = new URLSearchParams(before);
       if (words) next.set('q', words);
       else next.delete('q');
+      // Shown already; a new search is not about it.
+      next.delete('message');
       return next;
     }, { replace: true });
   }, [setParams]);

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObje
 const NEAR_BOTTOM_PX = 80;
 const NEAR_TOP_PX = 240;
 // What was looked for is told apart for a moment.
-const FLASH = 'color-mix(in srgb, var(--hc-brand) 26%, transparent)';
+const FLASH = 'color-mix(in srgb, var(--hc-brand) 20%, transparent)';
 const FLASH_MS = 1_800;
 
 interface Scroll {
