@@ -65,6 +65,9 @@ pub struct Config {
     pub search_connections: usize,
     /// Milliseconds a search may take; it is refused as too broad then.
     pub search_timeout_ms: u32,
+    /// Milliseconds between two merges of new messages into the search index. They are
+    /// found before that too.
+    pub search_merge_ms: u32,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
     /// Life of a stream link, seconds. A link into a call's room ends with the call.
@@ -162,6 +165,7 @@ impl Default for Config {
             searches_per_person: RateLimit { burst: 60, every_s: 1 },
             search_connections: 2,
             search_timeout_ms: 2000,
+            search_merge_ms: 1000,
             password_hashers: 4,
             stream_link_s: 4 * 3600,
             stream_links_per_room: 8,
@@ -278,6 +282,9 @@ searches_per_person = { burst = 60, every_s = 1 }
 search_connections = 2
 # Milliseconds a search may take; it is refused as too broad then.
 search_timeout_ms = 2000
+# Milliseconds between two merges of new messages into the search index. They are found
+# before that too.
+search_merge_ms = 1000
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
 # Links by which devices and programs publish into a room or play it (WHIP, WHEP): life in

@@ -3,6 +3,7 @@
 //! It has database connections of its own and a time limit: however much is searched,
 //! the chat and the desk do not wait for it.
 
+pub(crate) mod merge;
 pub(crate) mod snippet;
 pub(crate) mod words;
 

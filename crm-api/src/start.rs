@@ -19,7 +19,7 @@ use crate::identity::limits::Limits;
 use crate::identity::passwords::{HashError, Passwords};
 use crate::identity::sms::{SmsError, SmsSender};
 use crate::metrics::Metrics;
-use crate::{routes, storage};
+use crate::{routes, search, storage};
 
 /// Who answers for the key set when several processes could.
 const JWKS_GROUP: &str = "crm-api";
@@ -69,6 +69,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     tasks.spawn(serve_key_set(app.clone(), requests));
     tasks.spawn(sweep(app.clone()));
     tasks.spawn(files::check::run(app.clone()));
+    tasks.spawn(search::merge::run(app.clone()));
     tasks.close();
     Ok(Running { router: routes::router(app), tasks })
 }

@@ -178,6 +178,14 @@ pub(crate) async fn messages(
     rows.iter().map(hit).collect()
 }
 
+/// Merges what the index of messages has noted of new ones. Pages of notes merged.
+pub(crate) async fn merge(client: &impl GenericClient) -> Result<u64> {
+    let row = client
+        .query_one("SELECT gin_clean_pending_list('chat.messages_words'::regclass)", &[])
+        .await?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
 fn hit(row: &Row) -> Result<MessageHit> {
     let from = match row.get::<_, Option<&str>>("sender_kind") {
         Some("patient") => PersonKind::Patient,

@@ -250,3 +250,25 @@ async fn a_search_that_takes_too_long_is_refused_and_keeps_nobody_waiting() {
     transaction.commit().await.expect("released");
     assert_eq!(find(&house, &patient, "кашель").await.len(), 1);
 }
+
+#[tokio::test]
+async fn new_words_are_merged_into_the_index_by_nobody_who_writes() {
+    let house = House::open_with(|config| config.search_merge_ms = 10).await;
+    let patient = patient(&house, "+79000000713", &["кашель"]).await;
+    // Found whether it is merged yet or not.
+    assert_eq!(find(&house, &patient, "кашель").await.len(), 1);
+    let merged = || {
+        let families = house.context.metrics.gather();
+        let name = "housecall_search_merged_pages_total";
+        let family = families.iter().find(|family| family.name() == name).expect("the counter");
+        family.get_metric()[0].get_counter().get_value()
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while merged() < 1.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("merged");
+    assert_eq!(find(&house, &patient, "кашель").await.len(), 1);
+}
