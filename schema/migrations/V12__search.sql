@@ -36,7 +36,7 @@ $$;
 
 -- Expressions and not columns: nothing else needs them, and pages of history would
 -- carry them along. New entries wait in a list that the CRM merges every second; only a
--- list of 16 MB, some ten seconds of the fastest writing, is merged by who writes.
+-- list of 16 MB, when no CRM runs, is merged by who writes.
 CREATE INDEX messages_words ON chat.messages USING gin (chat.words(text))
     WITH (gin_pending_list_limit = 16384) WHERE kind <> 'system';
 CREATE INDEX files_words ON crm.files USING gin (chat.words(name));

@@ -1,8 +1,8 @@
 //! Merges the words of new messages into the search index.
 //!
 //! PostgreSQL notes them in a list, which searches read too, and which somebody has to
-//! merge sooner or later. Left to the writers it more than doubles the time of a batch
-//! of messages, and whoever fills the list waits for all; here nobody does.
+//! merge sooner or later. Left to the writers, the one whose message fills the list
+//! would wait for all.
 
 use std::time::Duration;
 
