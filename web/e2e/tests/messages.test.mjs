@@ -229,6 +229,27 @@ describe('answers, changes, and search', () => {
     assert.deepEqual(await seqs(patient.page), await seqs(doctor.page));
   });
 
+  step('a change that comes too late is refused, and says so', async () => {
+    await doctor.context.setOffline(true);
+    await cutSockets(doctor.page);
+    await doctorChooses('Кабинет 21', 'edit');
+    await writes(doctor.page, 'Кабинет 22');
+    await bubble(doctor.page, 'Кабинет 22').waitFor();
+    // The same doctor at another desk ends the consultation meanwhile.
+    const elsewhere = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
+    await byTest(elsewhere.page, 'tab-mine').click();
+    await byTest(elsewhere.page, 'queue-row').filter({ hasText: NAME }).first().click();
+    await byTest(elsewhere.page, 'close-consultation').click();
+    await byTest(elsewhere.page, 'close-confirm').click();
+    await byTest(elsewhere.page, 'read-only').waitFor();
+    await doctor.context.setOffline(false);
+    await byTest(doctor.page, 'change-refused').filter({ hasText: 'Изменение не сохранено' }).waitFor({ timeout: 60_000 });
+    await bubble(doctor.page, 'Кабинет 21').waitFor();
+    assert.equal(await bubble(patient.page, 'Кабинет 22').count(), 0);
+    await byTest(doctor.page, 'change-refused').getByRole('button').click();
+    await byTest(doctor.page, 'change-refused').waitFor({ state: 'detached' });
+  });
+
   step('no console shows an error', () => {
     for (const [who, side] of Object.entries({ patient, doctor })) {
       const own = side.errors.filter((line) => !/ERR_INTERNET_DISCONNECTED|WebSocket/.test(line));

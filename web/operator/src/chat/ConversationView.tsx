@@ -1,4 +1,4 @@
-import type { FileView, MessageHit } from '@housecall/sdk';
+import type { FileView } from '@housecall/sdk';
 import { useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
@@ -55,12 +55,9 @@ function useShownMessage(target: Target | undefined) {
   const reveal = useCallback((seq: number) => {
     setAsked((before) => ({ ...before, shown: { seq, key: `${seq} ${performance.now()}` } }));
   }, []);
-  const onHit = useCallback((hit: MessageHit | undefined, found: Found) => {
-    setAsked((before) => ({ ...before, found, ...(hit && { shown: { seq: hit.seq, key: `${hit.seq} ${performance.now()}` } }) }));
-  }, []);
-  const forget = useCallback(() => setAsked((before) => ({ ...before, found: NOTHING })), []);
+  const setFound = useCallback((words: Found) => setAsked((before) => ({ ...before, found: words })), []);
   const found = now.found.size === 0 && target ? new Map([[target.seq, target.words]]) : now.found;
-  return { shown: now.shown, found, reveal, onHit, forget };
+  return { shown: now.shown, found, reveal, setFound };
 }
 
 /** The whole thread of a patient, and the composer of the one who holds it. */
@@ -72,7 +69,7 @@ export function ConversationView({ id, writable, readOnly, target, finding = fal
   const drop = useDrop(writable ? draft.addFiles : undefined);
   const [aim, setAim] = useAim(conversation, snapshot, writable);
   const menu = useMessageMenu(conversation, writable, setAim);
-  const { shown, found, reveal, onHit, forget } = useShownMessage(target);
+  const { shown, found, reveal, setFound } = useShownMessage(target);
   if (snapshot.status === 'forbidden') {
     return (
       <div className="hc-thread">
@@ -83,7 +80,12 @@ export function ConversationView({ id, writable, readOnly, target, finding = fal
   const empty = snapshot.items.length === 0;
   return (
     <div className="hc-thread" {...drop.handlers}>
-      {finding && <FindBar conversation={id} onHit={onHit} close={() => { forget(); stopFinding?.(); }} />}
+      {finding && (
+        <FindBar
+          conversation={id} onFound={setFound} onHit={reveal}
+          close={() => { setFound(NOTHING); stopFinding?.(); }}
+        />
+      )}
       {empty && snapshot.status === 'loading' && <AfterPause><Splash /></AfterPause>}
       {empty && snapshot.status !== 'loading' && (
         <Empty icon={iconMessage} title={t('chat.empty')} hint={t('chat.emptyHint')} />

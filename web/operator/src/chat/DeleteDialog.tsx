@@ -7,7 +7,11 @@ type Props = { open: boolean; dismiss: () => void; confirm: () => void };
 export function DeleteDialog({ open, dismiss, confirm }: Props) {
   const { t } = useTranslation();
   return (
-    <CModal visible={open} onClose={dismiss} alignment="center" aria-labelledby="delete-message">
+    <CModal
+      visible={open} onClose={dismiss} alignment="center" aria-labelledby="delete-message"
+      // Nothing outside of an element that fills the screen is seen.
+      container={() => document.fullscreenElement ?? document.body}
+    >
       <CModalHeader closeButton={false}>
         <CModalTitle as="h2" id="delete-message">{t('chat.deleteTitle')}</CModalTitle>
       </CModalHeader>

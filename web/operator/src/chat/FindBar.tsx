@@ -1,4 +1,3 @@
-import type { MessageHit } from '@housecall/sdk';
 import { type KeyboardEvent, useEffect, useEffectEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
@@ -19,21 +18,27 @@ export type Found = ReadonlyMap<number, readonly string[]>;
 
 type Props = {
   conversation: string;
-  /** The hit that is to be shown, and all there are; again at each step. */
-  onHit: (hit: MessageHit | undefined, found: Found) => void;
+  /** The words found, by message. */
+  onFound: (found: Found) => void;
+  /** The message that is to be shown; again at each step. */
+  onHit: (seq: number) => void;
   close: () => void;
 };
 
 /** Looks for words in one conversation and goes from hit to hit. */
-export function FindBar({ conversation, onHit, close }: Props) {
+export function FindBar({ conversation, onFound, onHit, close }: Props) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState('');
   const words = usePaused(typed.trim(), PAUSE_MS);
   const find = useFind(conversation, words);
   const { hit, found } = find;
   const seq = hit?.seq;
-  const tell = useEffectEvent(() => onHit(hit, found));
-  useEffect(() => tell(), [seq, found]);
+  const tellFound = useEffectEvent(onFound);
+  const tellHit = useEffectEvent(onHit);
+  useEffect(() => tellFound(found), [found]);
+  useEffect(() => {
+    if (seq !== undefined) tellHit(seq);
+  }, [seq, words]);
   const asked = words.length >= FEWEST_CHARACTERS;
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') close();

@@ -81,6 +81,7 @@ export function MessageMenu({ place, entries, hint, close }: Props) {
       </div>
       {hint && <p>{hint}</p>}
     </div>,
-    document.body,
+    // Nothing outside of an element that fills the screen is seen.
+    document.fullscreenElement ?? document.body,
   );
 }

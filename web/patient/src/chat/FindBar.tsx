@@ -11,19 +11,25 @@ export type Found = ReadonlyMap<number, readonly string[]>;
 
 interface Props {
   conversation: string;
-  /** The message that is to be shown, if there is one, and the words found in all. */
-  onHit: (seq: number | undefined, found: Found) => void;
+  /** The words found, by message. */
+  onFound: (found: Found) => void;
+  /** The message that is to be shown; again at each step. */
+  onHit: (seq: number) => void;
   onClose: () => void;
 }
 
 /** Looks for words in the conversation and goes from hit to hit. */
-export function FindBar({ conversation, onHit, onClose }: Props) {
+export function FindBar({ conversation, onFound, onHit, onClose }: Props) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState('');
   const find = useFind(conversation, typed);
-  const { seq, found } = find;
-  const tell = useEffectEvent(() => onHit(seq, found));
-  useEffect(() => tell(), [seq, found]);
+  const { seq, found, words } = find;
+  const tellFound = useEffectEvent(onFound);
+  const tellHit = useEffectEvent(onHit);
+  useEffect(() => tellFound(found), [found]);
+  useEffect(() => {
+    if (seq !== undefined) tellHit(seq);
+  }, [seq, words]);
   const handleKey = (event: KeyboardEvent) => {
     if (event.key === 'Escape') onClose();
     if (event.key !== 'Enter') return;

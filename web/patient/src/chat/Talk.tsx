@@ -61,10 +61,8 @@ export function Talk({ conversation, shown, finding = false, onFound }: Props) {
       {finding && (
         <FindBar
           conversation={conversation}
-          onHit={(seq, words) => {
-            setFound(words);
-            if (seq !== undefined) reveal(seq);
-          }}
+          onFound={setFound}
+          onHit={reveal}
           onClose={() => {
             setFound(NOTHING);
             onFound?.();

@@ -37,6 +37,7 @@ export function useFind(conversation: string, typed: string) {
     setPlace({ words, at: at + 1 });
   };
   return {
+    words,
     seq: hits[at]?.seq,
     found,
     at,

@@ -116,17 +116,21 @@ export class LocalStorage {
   }
 
   /**
-   * Replaces those of the messages that are kept here, and remembers how far the
-   * conversation's changes are known, if that is given. Both or neither.
+   * Replaces those of the messages that are kept here, forgets the files of deleted
+   * ones, and remembers how far the conversation's changes are known, if that is given.
+   * All or nothing.
    */
   async putChanges(conversation: ConversationId, messages: readonly Message[], upTo: number | null): Promise<void> {
     if (!this.keepsMessages) return;
     await this.attempt(async (db) => {
-      const tx = db.transaction(['messages', 'changes'], 'readwrite');
+      const tx = db.transaction(['messages', 'changes', 'files'], 'readwrite');
       const kept = tx.objectStore('messages');
       for (const message of messages) {
         const key: [ConversationId, number] = [conversation, message.seq];
         const known = await kept.get(key);
+        if (known?.body.kind === 'file' && message.body.kind === 'deleted') {
+          void tx.objectStore('files').delete(known.body.file.id);
+        }
         if (known && (known.change ?? 0) < message.change) void kept.put(message, key);
         else if (known && message.reply_to) void kept.put({ ...known, reply_to: message.reply_to }, key);
       }
