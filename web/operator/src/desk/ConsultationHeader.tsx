@@ -86,13 +86,13 @@ export function ConsultationHeader({ row, claiming, claim, transfer, close, find
         <h2 title={title}>{title}</h2>
         <p title={subtitle}>{subtitle}</p>
       </div>
+      <CButton
+        color="link" className="btn-icon btn-bare" data-testid="find" aria-pressed={finding}
+        aria-label={t('find.open')} title={t('find.open')} onClick={find}
+      >
+        <Icon icon={iconSearch} />
+      </CButton>
       <div className="hc-pane-actions">
-        <CButton
-          color="link" className="btn-icon btn-bare" data-testid="find" aria-pressed={finding}
-          aria-label={t('find.open')} title={t('find.open')} onClick={find}
-        >
-          <Icon icon={iconSearch} />
-        </CButton>
         {row.state === 'waiting' && (
           <CButton color="primary" data-testid="claim" disabled={claiming} onClick={claim}>
             {t(claiming ? 'consultation.claiming' : 'consultation.claim')}
