@@ -18,6 +18,9 @@ use clap::Parser;
 
 use cli::{AdminCommand, Cli, Command, ConfigCommand};
 
+#[global_allocator]
+static HEAP: housecall_platform::heap::Counting = housecall_platform::heap::Counting;
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => launch::serve(&arguments),

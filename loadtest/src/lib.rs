@@ -11,6 +11,8 @@
 //! - [`rooms`]: joining over the bus;
 //! - [`run`]: a scenario from the first join to the figures;
 //! - [`floor`]: receive, encrypt, send, and nothing else;
+//! - [`witness`]: receivers on another WebRTC stack, which look at every packet;
+//! - [`metrics`]: what a process counts;
 //! - [`process`]: what the system says of another process;
 //! - [`report`]: the figures as JSON.
 //!
@@ -31,6 +33,7 @@ pub mod fleet;
 pub mod floor;
 pub mod idle;
 pub mod media;
+pub mod metrics;
 pub mod peer;
 pub mod presence;
 pub mod process;
@@ -41,6 +44,7 @@ pub mod run;
 pub mod scenario;
 pub mod socket;
 pub mod storm;
+pub mod witness;
 
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
 //! `housecall-loadtest`: puts load on a relay of its own and says what it cost.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -159,6 +160,9 @@ struct RelayBench {
     /// Seconds of counting per scenario.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Seconds before counting begins: the relay's estimates grow to the streams' rates.
+    #[arg(long, default_value_t = 8)]
+    warm_up: u64,
     /// The relay's core.
     #[arg(long, default_value_t = 0)]
     relay_core: usize,
@@ -318,9 +322,10 @@ async fn bench_one(
     let relay = Relay::start(housecall, core, &nats.url(), &shape)?;
     let plan = Plan {
         shape: shape.clone(),
-        warm_up: Duration::from_secs(1),
+        warm_up: Duration::from_secs(arguments.warm_up),
         time: Duration::from_secs(arguments.seconds),
         relay_pid: relay.child.id(),
+        relay_metrics: relay.metrics,
     };
     let bus = Bus::nats(&nats.url()).await?;
     let figures = run::run(bus, &plan).await;
@@ -335,29 +340,38 @@ async fn bench_one(
 /// `housecall serve --roles sfu` with one worker on one core. Stopped when dropped.
 struct Relay {
     child: Child,
+    metrics: SocketAddr,
     _data: tempfile::TempDir,
 }
 
 impl Relay {
     fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        // It starts in a directory of its own.
+        let housecall = &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
+        let metrics = free_address()?;
         let mut command: Command = process::pinned(core, housecall);
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
-            .args(["--private-listen", "127.0.0.1:0", "--data-dir"])
+            .args(["--private-listen", &metrics.to_string(), "--data-dir"])
             .arg(data.path())
             .current_dir(data.path())
             .env("HOUSECALL_BUS__NATS_URL", nats)
             .env("HOUSECALL_LOG__FILTER", "warn")
             .env("HOUSECALL_SFU__WORKERS", "1")
             .env("HOUSECALL_SFU__PORT_BASE", "0")
-            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.members.len().to_string())
+            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.largest_room().to_string())
             .env("HOUSECALL_SFU__MAX_MEDIA_LINES", shape.media_lines().max(2).to_string())
             .stderr(Stdio::inherit())
             .spawn()
             .context("taskset of util-linux is needed")?;
-        Ok(Self { child, _data: data })
+        Ok(Self { child, metrics, _data: data })
     }
+}
+
+/// An address of loopback that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 impl Drop for Relay {

@@ -31,6 +31,14 @@ impl Mark {
         })
     }
 
+    /// The mark of a payload whose every byte is as [`Source`] made it.
+    pub fn of_whole(payload: &[u8]) -> Option<Self> {
+        let mark = Self::read(payload)?;
+        let rest = payload.get(MARK_AT + MARK_BYTES..)?;
+        let filler = filler(payload.len());
+        rest.iter().all(|byte| *byte == filler).then_some(mark)
+    }
+
     fn write(self, payload: &mut [u8]) {
         let mark = &mut payload[MARK_AT..MARK_AT + MARK_BYTES];
         mark[..4].copy_from_slice(&self.stream.to_be_bytes());
@@ -111,7 +119,8 @@ impl Source {
     }
 
     fn piece(&mut self, size: usize, key: bool, first: bool, last: bool, sent_ns: u64) -> Piece {
-        let mut payload = vec![0x5a; size.max(MARK_AT + MARK_BYTES)];
+        let size = size.max(MARK_AT + MARK_BYTES);
+        let mut payload = vec![filler(size); size];
         let ticks = match self.kind {
             Kind::Audio => 960,
             Kind::Video { .. } => {
@@ -136,6 +145,12 @@ impl Source {
     }
 }
 
+/// What a payload of this size is filled with, so that a part of one is not taken for
+/// a whole one.
+const fn filler(size: usize) -> u8 {
+    (size % 251) as u8
+}
+
 /// A frame's packets about equally large, the larger ones last, as libwebrtc does.
 fn split(frame_bytes: u32) -> Vec<usize> {
     let bytes = frame_bytes as usize;
@@ -157,6 +172,9 @@ mod tests {
         for (number, piece) in (0..).zip(&frame) {
             let expected = Mark { stream: 7, number, sent_ns: 99 };
             assert_eq!(Mark::read(&piece.payload), Some(expected));
+            assert_eq!(Mark::of_whole(&piece.payload), Some(expected));
+            let part = &piece.payload[..piece.payload.len() - 1];
+            assert_eq!(Mark::of_whole(part), None);
         }
         assert!(frame.last().is_some_and(|piece| piece.last));
     }

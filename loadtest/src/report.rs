@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::witness::Testimony;
+
 /// One scenario's figures. CPU is the relay process's user and system time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
@@ -27,8 +29,12 @@ pub struct Figures {
     pub joins_per_second: f64,
     /// CPU of a join in the relay: offer, answer, ICE and DTLS.
     pub cpu_us_per_join: f64,
-    /// Nothing estimates bandwidth in the relay yet.
+    /// Requests of the relay's threads for memory.
+    pub allocations_per_forwarded_packet: f64,
+    /// Whether the relay estimates each path and paces by it.
     pub congestion_control: bool,
+    /// What receivers on another stack saw of a stream of their own beside the rest.
+    pub witnesses: Testimony,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -55,13 +61,13 @@ pub fn per_packet_us(cpu: Duration, packets: u64) -> f64 {
 
 /// The heading of [`line()`].
 pub fn heading() -> String {
-    "scenario    run      pps   cpu   us/pkt  floor  ratio  lost  p50 us  p99 us  KiB/part  joins/s  us/join"
+    "scenario    run      pps   cpu   us/pkt  floor  ratio  lost  p50 us  p99 us  KiB/part  joins/s  us/join  allocs"
         .to_owned()
 }
 
 pub fn line(scenario: &str, run: &str, figures: &Figures) -> String {
     format!(
-        "{scenario:<11} {run:<5} {:>6.0} {:>4.0}% {:>7.2} {:>6.2} {:>6.2} {:>5} {:>7.0} {:>7.0} {:>9.0} {:>8.0} {:>8.0}",
+        "{scenario:<11} {run:<5} {:>6.0} {:>4.0}% {:>7.2} {:>6.2} {:>6.2} {:>5} {:>7.0} {:>7.0} {:>9.0} {:>8.0} {:>8.0} {:>7.2}",
         figures.forwarded_pps,
         figures.relay_cpu * 100.0,
         figures.cpu_us_per_forwarded_packet,
@@ -73,6 +79,7 @@ pub fn line(scenario: &str, run: &str, figures: &Figures) -> String {
         figures.rss_kib_per_participant,
         figures.joins_per_second,
         figures.cpu_us_per_join,
+        figures.allocations_per_forwarded_packet,
     )
 }
 

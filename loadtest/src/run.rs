@@ -1,5 +1,6 @@
 //! A scenario from the first join to the figures.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,11 @@ use housecall_protocol::ids::CallId;
 use crate::clock;
 use crate::fleet::{Fleet, Totals};
 use crate::peer::Peer;
-use crate::process;
 use crate::report::{Figures, Percentiles, per_packet_us};
 use crate::rooms::Relay;
-use crate::scenario::{Member, Shape};
+use crate::scenario::{Member, Shape, WITNESSES};
+use crate::witness::{Testimony, Witnesses};
+use crate::{metrics, process};
 
 /// Joins under way at once.
 const CONCURRENT_JOINS: usize = 8;
@@ -32,6 +34,8 @@ pub struct Plan {
     pub time: Duration,
     /// The relay's process.
     pub relay_pid: u32,
+    /// Where the relay's metrics are.
+    pub relay_metrics: SocketAddr,
 }
 
 /// Runs a scenario. The floor's figures are left 0.
@@ -48,11 +52,11 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
         .iter()
         .map(|member| u32::from(member.sends_audio) + u32::from(member.video_bps.is_some()));
     let streams = senders.sum::<u32>() * u32::try_from(shape.rooms)?;
-    let fleet = Fleet::start(streams)?;
+    let fleet = Fleet::start(streams + 2)?;
     let rooms: Vec<_> = (0..shape.rooms).map(|_| CallId::generate()).collect();
 
     let (began, cpu) = (clock(), process::cpu_time(pid)?);
-    join_all(&relay, &fleet, &rooms, &shape.members).await?;
+    let mut streams = join_all(&relay, &fleet, &rooms, &shape.members).await?;
     wait_for("clients to connect", shape.participants(), &fleet.progress.connected).await?;
     let joined = Joined {
         count: shape.participants(),
@@ -60,32 +64,59 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
         cpu: process::cpu_time(pid)?.saturating_sub(cpu),
     };
 
-    for room in &rooms {
+    let watched = CallId::generate();
+    let (publisher, offer) = Peer::new(Member::CAMERA, &mut streams)?;
+    join(&relay, &fleet, watched, publisher, offer).await?;
+    let witnesses = Witnesses::join(&relay, watched, WITNESSES).await?;
+    for room in rooms.iter().chain([&watched]) {
         relay.forward(*room).await?;
     }
     fleet.publish();
     wait_for("streams to flow", shape.received_streams(), &fleet.progress.flowing).await?;
+    witnesses.see().await?;
     tokio::time::sleep(plan.warm_up).await;
 
     let dropped = process::datagrams_dropped()?;
-    let (began, cpu) = (clock(), process::cpu_time(pid)?);
+    let before = Reading::take(plan, &witnesses).await?;
     fleet.measure();
     tokio::time::sleep(plan.time).await;
     fleet.settle();
-    let cpu = process::cpu_time(pid)?.saturating_sub(cpu);
-    let seconds = clock().saturating_duration_since(began).as_secs_f64();
+    let after = Reading::take(plan, &witnesses).await?;
     let resident_kib = process::resident_kib(pid)?.saturating_sub(idle_kib);
     tokio::time::sleep(SETTLE).await;
     let dropped = process::datagrams_dropped()?.saturating_sub(dropped);
     let failed = fleet.progress.failed.load(Ordering::Relaxed);
     let totals = fleet.stop()?;
-    for room in &rooms {
+    let testimony = witnesses.leave().await?;
+    for room in rooms.iter().chain([&watched]) {
         relay.close(*room).await?;
     }
     if failed > 0 {
         bail!("{failed} clients' sessions failed");
     }
-    Ok(figures(shape, &joined, totals, &Measured { seconds, cpu, resident_kib, dropped }))
+    let measured = Measured { before, after, resident_kib, dropped, testimony };
+    Ok(figures(shape, &joined, totals, &measured))
+}
+
+/// What has been counted by a moment.
+struct Reading {
+    at: Instant,
+    cpu: Duration,
+    allocations: u64,
+    /// Packets that the witnesses received.
+    witnessed: u64,
+}
+
+impl Reading {
+    async fn take(plan: &Plan, witnesses: &Witnesses) -> anyhow::Result<Self> {
+        Ok(Self {
+            allocations: metrics::read(plan.relay_metrics, "housecall_sfu_allocations_total")
+                .await?,
+            witnessed: witnesses.packets(),
+            cpu: process::cpu_time(plan.relay_pid)?,
+            at: clock(),
+        })
+    }
 }
 
 struct Joined {
@@ -95,31 +126,41 @@ struct Joined {
 }
 
 struct Measured {
-    seconds: f64,
-    cpu: Duration,
+    before: Reading,
+    after: Reading,
     resident_kib: u64,
     dropped: u64,
+    testimony: Testimony,
 }
 
 fn figures(shape: &Shape, joined: &Joined, totals: Totals, measured: &Measured) -> Figures {
+    let Measured { before, after, .. } = measured;
+    let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
+    let cpu = after.cpu.saturating_sub(before.cpu);
+    let forwarded = totals.received + (after.witnessed - before.witnessed);
     let lost = totals.expected.saturating_sub(totals.received);
+    // The witnesses and the one they listen to are in the relay's memory as well.
+    let in_memory = shape.participants() + WITNESSES + 1;
     Figures {
         participants: shape.participants(),
         received_streams: shape.received_streams(),
-        seconds: measured.seconds,
-        received_pps: totals.sent as f64 / measured.seconds,
-        forwarded_pps: totals.received as f64 / measured.seconds,
-        relay_cpu: measured.cpu.as_secs_f64() / measured.seconds,
-        cpu_us_per_forwarded_packet: per_packet_us(measured.cpu, totals.received),
+        seconds,
+        received_pps: totals.sent as f64 / seconds,
+        forwarded_pps: forwarded as f64 / seconds,
+        relay_cpu: cpu.as_secs_f64() / seconds,
+        cpu_us_per_forwarded_packet: per_packet_us(cpu, forwarded),
         floor_us_per_packet: 0.0,
         ratio_to_floor: 0.0,
         lost_in_relay: lost.saturating_sub(measured.dropped),
         dropped_by_sockets: measured.dropped,
         forward_latency_us: Percentiles::of_ns(totals.latencies_ns),
-        rss_kib_per_participant: measured.resident_kib as f64 / joined.count as f64,
+        rss_kib_per_participant: measured.resident_kib as f64 / in_memory as f64,
         joins_per_second: joined.count as f64 / joined.took.as_secs_f64(),
         cpu_us_per_join: per_packet_us(joined.cpu, joined.count as u64),
-        congestion_control: false,
+        allocations_per_forwarded_packet: (after.allocations - before.allocations) as f64
+            / forwarded.max(1) as f64,
+        congestion_control: true,
+        witnesses: measured.testimony,
     }
 }
 
@@ -128,7 +169,7 @@ async fn join_all(
     fleet: &Fleet,
     rooms: &[CallId],
     members: &[Member],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u32> {
     let mut stream_number = 0;
     // Publishers of a room come first: who has few lines receives from the first.
     let mut joins = Vec::new();
@@ -138,15 +179,25 @@ async fn join_all(
             joins.push((*room, peer, offer));
         }
     }
-    stream::iter(joins.into_iter().map(|(room, mut peer, offer)| async move {
-        let answer = relay.join(room, peer.person, offer).await?;
-        peer.accept(&answer)?;
-        fleet.add(peer);
-        anyhow::Ok(())
-    }))
+    stream::iter(
+        joins.into_iter().map(|(room, peer, offer)| join(relay, fleet, room, peer, offer)),
+    )
     .buffer_unordered(CONCURRENT_JOINS)
     .try_collect::<Vec<()>>()
     .await?;
+    Ok(stream_number)
+}
+
+async fn join(
+    relay: &Relay,
+    fleet: &Fleet,
+    room: CallId,
+    mut peer: Peer,
+    offer: String,
+) -> anyhow::Result<()> {
+    let answer = relay.join(room, peer.person, offer).await?;
+    peer.accept(&answer)?;
+    fleet.add(peer);
     Ok(())
 }
 

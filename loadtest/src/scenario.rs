@@ -7,6 +7,9 @@ const CAMERA_720P_BPS: u32 = 1_500_000;
 /// Bits per second of a picture that is shown as a tile.
 const TILE_BPS: u32 = 500_000;
 
+/// Receivers on another stack, in a room of their own with one who sends.
+pub const WITNESSES: usize = 10;
+
 /// The loads of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
@@ -61,13 +64,13 @@ impl Scenario {
 
 impl Shape {
     pub fn livestream(subscribers: usize) -> Self {
-        let publisher = Member::both(CAMERA_720P_BPS);
+        let publisher = Member::CAMERA;
         let subscriber = Member { sends_audio: false, video_bps: None, ..publisher };
         Self { rooms: 1, members: with(vec![publisher], subscriber, subscribers) }
     }
 
     pub fn calls(calls: usize) -> Self {
-        Self { rooms: calls, members: vec![Member::both(CAMERA_720P_BPS); 2] }
+        Self { rooms: calls, members: vec![Member::CAMERA; 2] }
     }
 
     pub fn audio(speakers: usize, listeners: usize) -> Self {
@@ -88,6 +91,11 @@ impl Shape {
 
     pub fn participants(&self) -> usize {
         self.rooms * self.members.len()
+    }
+
+    /// People in the largest room, that of the witnesses included.
+    pub fn largest_room(&self) -> usize {
+        self.members.len().max(WITNESSES + 1)
     }
 
     /// Most m-lines of one client.
@@ -114,6 +122,9 @@ impl Shape {
 }
 
 impl Member {
+    /// A camera and a microphone, with one line of each kind.
+    pub const CAMERA: Self = Self::both(CAMERA_720P_BPS);
+
     const fn both(video_bps: u32) -> Self {
         Self { sends_audio: true, video_bps: Some(video_bps), audio_lines: 1, video_lines: 1 }
     }

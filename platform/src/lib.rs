@@ -5,9 +5,11 @@
 //! - [`token`]: verification of access tokens by JWKS.
 //! - [`service`]: what a service is given at start, and what it gives back.
 //! - [`telemetry`]: logs, metrics.
+//! - [`heap`]: how often a thread asks for memory.
 //! - [`wheel`]: very many deadlines at the price of one timer.
 
 pub mod bus;
+pub mod heap;
 pub mod postgres;
 pub mod service;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! What the relay counts.
 
+use housecall_platform::heap;
 use housecall_sfu_core::{Core, Counters};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -20,6 +21,7 @@ pub(crate) struct Metrics {
     keyframe_requests: IntCounter,
     failed_sessions: IntCounter,
     panicked_sessions: IntCounter,
+    allocations: IntCounter,
     pub(crate) worker_restarts: IntCounter,
     pub(crate) unsent_datagrams: IntCounter,
     pub(crate) lost_events: IntCounter,
@@ -125,6 +127,10 @@ impl Metrics {
                 "housecall_sfu_panicked_sessions_total",
                 "Participants whose session ended by a bug in the relay",
             )?,
+            allocations: counter(
+                "housecall_sfu_allocations_total",
+                "Requests of the relay's threads for memory",
+            )?,
             worker_restarts: counter(
                 "housecall_sfu_worker_restarts_total",
                 "Workers restarted after a bug",
@@ -150,6 +156,7 @@ pub(crate) struct Share {
     rooms: i64,
     participants: i64,
     tracks: i64,
+    allocations: u64,
 }
 
 impl Share {
@@ -161,6 +168,9 @@ impl Share {
         move_gauge(&metrics.tracks, &mut self.tracks, count(core.tracks()));
         let (now, before) = (core.counters(), self.counters);
         self.counters = now;
+        let allocated = heap::allocations();
+        let allocations = allocated - self.allocations;
+        self.allocations = allocated;
         // Most turns change little, and the counters are shared by all workers.
         for (counter, grown) in [
             (&metrics.forwarded, now.forwarded_packets - before.forwarded_packets),
@@ -174,6 +184,7 @@ impl Share {
             (&metrics.refused_packets, now.refused_packets - before.refused_packets),
             (&metrics.excess, now.excess_packets - before.excess_packets),
             (&metrics.panicked_sessions, now.panicked_sessions - before.panicked_sessions),
+            (&metrics.allocations, allocations),
         ] {
             if grown > 0 {
                 counter.inc_by(grown);

@@ -1,5 +1,6 @@
 //! The tool against a real relay in this process: a few clients, one second.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use housecall_loadtest::scenario::Shape;
 use housecall_platform::bus::Bus;
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::token::Verifier;
+use prometheus::TextEncoder;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// A context whose database is never asked.
@@ -26,9 +30,24 @@ fn context() -> Context {
     }
 }
 
+/// The house's metrics page.
+async fn show(registry: prometheus::Registry) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let page = TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
+            let page = format!("HTTP/1.0 200 OK\r\n\r\n{page}");
+            stream.write_all(page.as_bytes()).await.expect("the reader waits");
+        }
+    });
+    address
+}
+
 async fn figures_of(shape: Shape) -> Figures {
     let context = context();
     let (bus, shutdown) = (context.bus.clone(), context.shutdown.clone());
+    let registry = context.metrics.clone();
     let config = housecall_sfu::Config { port_base: 0, workers: 1, ..Default::default() };
     let running = housecall_sfu::start(context, config).await.expect("the relay starts");
     let plan = Plan {
@@ -36,6 +55,7 @@ async fn figures_of(shape: Shape) -> Figures {
         warm_up: Duration::ZERO,
         time: Duration::from_secs(1),
         relay_pid: std::process::id(),
+        relay_metrics: show(registry).await,
     };
     let figures = run::run(bus, &plan).await.expect("everybody joins and receives");
     shutdown.cancel();
@@ -48,6 +68,8 @@ fn assert_all_arrived(figures: &Figures, streams: usize) {
     assert_eq!(figures.received_streams, streams);
     assert!(figures.forwarded_pps > 0.0, "{figures:?}");
     assert_eq!(figures.lost_in_relay, 0, "{figures:?}");
+    let seen = figures.witnesses;
+    assert!(seen.packets > 0 && seen.damaged == 0 && seen.missing == 0, "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,6 @@
 // Chromium with a fake camera and microphone, and what is recorded of its pages.
+import { readdirSync, readFileSync } from 'node:fs';
+
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -36,12 +38,34 @@ export async function launchSleeper() {
     browser,
     sleep: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),
+    /** The process that owns the microphone dies, as a driver or a headset would. */
+    failAudio: () => process.kill(audioProcess(server.process().pid), 'SIGKILL'),
     close: async () => {
       signal('SIGCONT');
       await server.close();
     },
   };
 }
+
+/** The audio process of the browser that leads this process group. */
+function audioProcess(group) {
+  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).find((pid) => {
+    try {
+      // After the name, which may hold anything: state, parent, group (proc(5)).
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const [, , processGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(processGroup) === group && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('audio.mojom.AudioService');
+    } catch {
+      // Ended meanwhile.
+      return false;
+    }
+  });
+  if (!found) throw new Error('the browser has no audio process');
+  return Number(found);
+}
+
+/** How long anything may take. Only a failing test takes it; a busy machine needs much. */
+const PATIENCE_MS = 60_000;
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const DESKTOP = { viewport: { width: 1440, height: 900 } };
@@ -85,7 +109,7 @@ export async function openPerson(browser, { house, device, locale = 'ru-RU', the
   await context.addInitScript(keepConnections);
   if (init) await context.addInitScript(init);
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const errors = [];
   page.on('console', (message) => {
     if (message.type() === 'error') errors.push(`${message.text()} (${message.location().url})`);
@@ -95,7 +119,7 @@ export async function openPerson(browser, { house, device, locale = 'ru-RU', the
 }
 
 /** Waits until `check` gives something true, and returns it. */
-export async function eventually(check, what, limitMs = 20_000) {
+export async function eventually(check, what, limitMs = PATIENCE_MS) {
   const end = performance.now() + limitMs;
   let last;
   for (;;) {

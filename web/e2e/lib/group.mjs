@@ -34,7 +34,7 @@ export async function assertHearsAndSees(page, who, { voices, pictures }) {
     const heard = grew(before, now, ({ energy }) => energy).length;
     const seen = grew(before, now, ({ frames }) => frames).length;
     return heard >= voices && seen >= pictures;
-  }, `${who} hears ${voices} and sees ${pictures}`, 30_000);
+  }, `${who} hears ${voices} and sees ${pictures}`);
 }
 
 /** The frames that an element has shown, by the person of its tile. */

@@ -27,13 +27,16 @@ export const received = (page) =>
 /** Video of a camera's shape and audible sound arrive, and go on arriving. */
 export async function assertMediaFlows(page, who, { video = true } = {}) {
   const before = (await received(page)) ?? { framesDecoded: 0, audioEnergy: 0 };
+  let now = null;
   const flowing = await eventually(async () => {
-    const now = await received(page);
+    now = await received(page);
     if (!now) return null;
     const heard = now.audioEnergy > before.audioEnergy;
     const seen = !video || (now.framesDecoded > before.framesDecoded + 5 && now.width >= 320);
     return heard && seen ? now : null;
-  }, `${who} sees and hears the other side`);
+  }, `${who} sees and hears the other side`).catch((error) => {
+    throw new Error(`${error.message}: first ${JSON.stringify(before)}, then ${JSON.stringify(now)}`);
+  });
   if (video) {
     // The fake camera is 16:9 when asked for 1280x720; an encoder may scale it down.
     const ratio = flowing.width / flowing.height;

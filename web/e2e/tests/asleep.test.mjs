@@ -76,6 +76,18 @@ describe('a phone that slept', () => {
     await assertMediaFlows(doctor.page, 'the doctor');
     await byTest(doctor.page, 'call-state').filter({ hasText: 'восстанавливает связь' }).waitFor({ state: 'detached' });
     assert.ok((await received(patient.page)).framesDecoded > 0);
+  });
+
+  step('a microphone that fails is opened again', async () => {
+    await patient.page.evaluate(() => {
+      const peer = window.__peers.findLast((candidate) => candidate.connectionState !== 'closed');
+      const { track } = peer.getSenders().find((sender) => sender.track?.kind === 'audio');
+      track.addEventListener('ended', () => { window.__microphoneEnded = true; });
+      window.__microphone = track;
+    });
+    phone.failAudio();
+    await eventually(() => patient.page.evaluate(() => window.__microphoneEnded), 'the microphone ended');
+    await assertMediaFlows(doctor.page, 'the doctor');
     await byTest(doctor.page, 'call-hangup').click();
     await byTest(patient.page, 'call-hangup').waitFor({ state: 'detached' });
   });

@@ -18,6 +18,9 @@ export class MediaProblem extends Error {
 
 type Facing = 'user' | 'environment';
 
+/** What is opened by a permission, and may go away by itself. */
+export type Device = 'microphone' | 'camera';
+
 export class LocalMedia {
   microphone: MediaStreamTrack | null = null;
   camera: MediaStreamTrack | null = null;
@@ -27,6 +30,9 @@ export class LocalMedia {
   private cameraId: string | null = null;
   speakerId: string | null = null;
   private opening: Promise<void> = Promise.resolve();
+
+  /** `lost` hears of a device that ended without being asked to. */
+  constructor(private readonly lost: (device: Device) => void = () => undefined) {}
 
   /** Opens what is missing, with one question to the person when both are needed. One at a time. */
   open(wanted: { microphone: boolean; camera: boolean }): Promise<void> {
@@ -77,6 +83,24 @@ export class LocalMedia {
   closeScreen(): void {
     this.screen?.stop();
     this.screen = null;
+  }
+
+  /**
+   * Opens a device that ended: unplugged, taken by another program, or given up by the
+   * system while the phone slept. When the chosen one is gone, another will do.
+   */
+  async reopen(device: Device): Promise<void> {
+    const enabled = this[device]?.enabled ?? true;
+    const wanted = { microphone: device === 'microphone', camera: device === 'camera' };
+    try {
+      await this.open(wanted);
+    } catch {
+      if (device === 'microphone') this.microphoneId = null;
+      else this.cameraId = null;
+      await this.open(wanted);
+    }
+    const track = this[device];
+    if (track) track.enabled = enabled;
   }
 
   async switchMicrophone(deviceId: string): Promise<MediaStreamTrack> {
@@ -171,8 +195,14 @@ export class LocalMedia {
           ...(this.cameraId ? { deviceId: { exact: this.cameraId } } : { facingMode: { ideal: this.facing } }),
         },
     });
-    this.microphone = stream.getAudioTracks()[0] ?? this.microphone;
-    this.camera = stream.getVideoTracks()[0] ?? this.camera;
+    this.microphone = this.watched('microphone', stream.getAudioTracks()[0]) ?? this.microphone;
+    this.camera = this.watched('camera', stream.getVideoTracks()[0]) ?? this.camera;
+  }
+
+  private watched(device: Device, track: MediaStreamTrack | undefined): MediaStreamTrack | undefined {
+    // Not fired by stop(): only by what happens to the device.
+    if (track) track.onended = () => this.lost(device);
+    return track;
   }
 }
 

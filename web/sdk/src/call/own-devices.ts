@@ -5,7 +5,7 @@
  */
 import type { MediaState } from '../generated/realtime';
 import type { CallSnapshot } from '../types';
-import { LocalMedia, MediaProblem } from './local-media';
+import { type Device, LocalMedia, MediaProblem } from './local-media';
 import type { Peer } from './peer';
 import { Streams } from './streams';
 
@@ -24,7 +24,7 @@ export const ALL: MediaState = { microphone: true, camera: true, screen: true };
 export const NOTHING: MediaState = { microphone: false, camera: false, screen: false };
 
 export class OwnDevices {
-  readonly local = new LocalMedia();
+  readonly local = new LocalMedia((device) => void this.reopen(device));
   private readonly streams = new Streams();
   private work: Promise<void> = Promise.resolve();
 
@@ -91,6 +91,26 @@ export class OwnDevices {
       this.local.closeScreen();
       await this.host.peer?.setScreen(null);
       this.changed({ screen: false });
+    });
+  }
+
+  /**
+   * A device ended by itself. What was being sent is opened again; what was off stays so,
+   * and is opened when it is turned on. When it does not come back, the others see it off.
+   */
+  private reopen(device: Device): Promise<void> {
+    return this.change(async () => {
+      // Switched or closed meanwhile, or turned off.
+      if (this.local[device]?.readyState !== 'ended' || !this.host.media[device]) return;
+      try {
+        await this.local.reopen(device);
+      } catch (error) {
+        this.changed({ [device]: false });
+        throw error;
+      }
+      const { peer } = this.host;
+      if (device === 'microphone') await peer?.setMicrophone(this.local.microphone);
+      else await peer?.setCamera(this.local.camera);
     });
   }
 
