@@ -33,10 +33,13 @@ export function useThreadScroll(
 
   /** Brings a message into the middle; false when it is not in the list. */
   const show = useCallback((seq: number): boolean => {
-    const row = box.current?.querySelector(`[data-seq="${seq}"]`);
-    if (!row) return false;
-    sticks.current = false;
+    const element = box.current;
+    const row = element?.querySelector(`[data-seq="${seq}"]`);
+    if (!element || !row) return false;
     row.scrollIntoView({ block: 'center' });
+    // Where everything fits, or it is among the last, nothing scrolls and nothing is let go.
+    sticks.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+    setAtBottom(sticks.current);
     row.animate([{ backgroundColor: FLASH }, { backgroundColor: 'transparent' }], { duration: FLASH_MS, easing: 'ease-in' });
     return true;
   }, []);

@@ -33,10 +33,13 @@ export function useScroll(firstKey: string | undefined, onTop: () => void): Scro
   }, []);
 
   const show = useCallback((seq: number) => {
-    const row = box.current?.querySelector(`[data-seq="${seq}"]`);
-    if (!row) return false;
-    stick.current = false;
+    const element = box.current;
+    const row = element?.querySelector(`[data-seq="${seq}"]`);
+    if (!element || !row) return false;
     row.scrollIntoView({ block: 'center' });
+    // Where everything fits, or it is among the last, nothing scrolls and nothing is let go.
+    stick.current = element.scrollHeight - element.clientHeight - element.scrollTop < NEAR_BOTTOM_PX;
+    setAtBottom(stick.current);
     row.animate([{ backgroundColor: FLASH }, { backgroundColor: 'transparent' }], { duration: FLASH_MS, easing: 'ease-in' });
     return true;
   }, []);
