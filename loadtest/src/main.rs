@@ -348,7 +348,8 @@ impl Relay {
     fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         // It starts in a directory of its own.
-        let housecall = &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
+        let housecall =
+            &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
         let mut command: Command = process::pinned(core, housecall);
         let child = command
