@@ -66,7 +66,8 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
 
     let watched = CallId::generate();
     let (publisher, offer) = Peer::new(Member::CAMERA, &mut streams)?;
-    join(&relay, &fleet, watched, publisher, offer).await?;
+    // As large as SDP parsing makes it.
+    Box::pin(join(&relay, &fleet, watched, publisher, offer)).await?;
     let witnesses = Witnesses::join(&relay, watched, WITNESSES).await?;
     for room in rooms.iter().chain([&watched]) {
         relay.forward(*room).await?;
