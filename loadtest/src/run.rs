@@ -75,6 +75,7 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
     tokio::time::sleep(plan.warm_up).await;
 
     let dropped = process::datagrams_dropped()?;
+    witnesses.begin();
     let before = Reading::take(plan, &witnesses).await?;
     fleet.measure();
     tokio::time::sleep(plan.time).await;
