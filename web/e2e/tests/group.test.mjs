@@ -115,6 +115,10 @@ describe('a call of several people', () => {
     await disobeys(patient.page, call);
     for (const side of [doctor, colleague]) await assertVoices(side.page, 1, 'the patient is not heard');
     assert.equal(await inPanel(doctor.page, NAME).getByTestId('person-microphone').getAttribute('data-on'), 'false');
+    // Who is heard is marked, and who is not heard is not.
+    const marked = (person) => byTest(colleague.page, 'call-tile').and(colleague.page.locator(`[data-person="${person}"][data-speaking="true"]`));
+    await marked(ids.doctor).waitFor();
+    await marked(ids.patient).waitFor({ state: 'detached' });
   });
 
   step('asked to speak, the patient decides', async () => {
