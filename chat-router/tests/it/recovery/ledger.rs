@@ -50,7 +50,7 @@ impl Ledger {
         self.entries.iter()
     }
 
-    /// The request, unless it changes a message whose place its author does not know.
+    /// The request; none for a change by an author who knows of no message to change.
     pub(super) fn begin(&mut self, write: &Write) -> Option<ChatCommand> {
         if !self.entries.contains_key(&write.key) {
             let what = self.what(write)?;
@@ -68,17 +68,27 @@ impl Ledger {
                 Some(What::Message { text: format!("{by:?} {n}"), is_note })
             }
             Key::Change(by, n) => {
-                let target = self.entries.get(&Key::Message(by, write.target))?;
-                let Some(Fate::Stored(seq)) = target.fate.filter(|_| target.is_settled) else {
-                    return None;
-                };
+                let known = self.known_places(by);
+                let seq = *known.get(usize::from(write.target) % known.len().max(1))?;
                 Some(if write.is_deletion {
                     What::Deletion { seq }
                 } else {
-                    What::Edit { seq, text: format!("{by:?} {} / {n}", write.target) }
+                    What::Edit { seq, text: format!("{by:?}, change {n}") }
                 })
             }
         }
+    }
+
+    /// Where the author's messages are, as far as the author knows.
+    fn known_places(&self, author: Author) -> Vec<i64> {
+        let of_author = |key: &Key| matches!(key, Key::Message(by, _) if *by == author);
+        let settled = |(key, entry): (&Key, &Entry)| match entry.fate {
+            Some(Fate::Stored(seq)) if entry.is_settled && of_author(key) => Some(seq),
+            _ => None,
+        };
+        let mut places: Vec<i64> = self.entries.iter().filter_map(settled).collect();
+        places.sort_unstable();
+        places
     }
 
     /// What was begun before, to be sent again.

@@ -46,7 +46,7 @@ pub(super) enum Key {
 #[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) key: Key,
-    /// Of a change: whose text it takes or replaces, by the number of the author's message.
+    /// Of a change: which of those messages that its author knows to be stored.
     pub(super) target: u8,
     pub(super) is_deletion: bool,
     /// The writer does not hear the answer and has to send again.
@@ -62,29 +62,29 @@ pub(super) enum Trouble {
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    vec(step(), 1..20)
+    vec(step(), 1..30)
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (vec(write(), 1..7), proptest::option::weighted(0.4, trouble()))
+        8 => (vec(write(), 1..9), proptest::option::weighted(0.3, trouble()))
             .prop_map(|(writes, trouble)| Step::Write { writes, trouble }),
         3 => (0..ROUTERS).prop_map(Step::Start),
         1 => (0..ROUTERS).prop_map(Step::Stop),
-        4 => (0..DEVICES, 1..5_u8).prop_map(|(device, nudges)| Step::Lose { device, nudges }),
+        6 => (0..DEVICES, 1..9_u8).prop_map(|(device, nudges)| Step::Lose { device, nudges }),
         2 => (0..DEVICES).prop_map(Step::Disconnect),
         3 => (0..DEVICES, proptest::bool::weighted(0.3))
             .prop_map(|(device, is_new)| Step::Reconnect { device, is_new }),
-        5 => (0..DEVICES).prop_map(Step::Hear),
+        4 => (0..DEVICES).prop_map(Step::Hear),
     ]
 }
 
 fn write() -> impl Strategy<Value = Write> {
     let author = prop_oneof![Just(Author::Patient), Just(Author::Doctor)];
-    let key = (author, 0..10_u8, proptest::bool::weighted(0.35)).prop_map(|(by, n, is_change)| {
+    let key = (author, 0..12_u8, proptest::bool::weighted(0.45)).prop_map(|(by, n, is_change)| {
         if is_change { Key::Change(by, n) } else { Key::Message(by, n) }
     });
-    (key, 0..10_u8, proptest::bool::weighted(0.25), proptest::bool::weighted(0.3)).prop_map(
+    (key, 0..12_u8, proptest::bool::weighted(0.25), proptest::bool::weighted(0.3)).prop_map(
         |(key, target, is_deletion, is_answer_lost)| Write {
             key,
             target,
