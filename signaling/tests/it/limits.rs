@@ -131,8 +131,7 @@ async fn is_one_too_many(house: &House, person: Person) {
 
 #[tokio::test]
 async fn connections_of_one_address_are_counted_by_what_the_proxy_says() {
-    let config =
-        Config { behind_proxy: true, max_connections_per_address: 2, ..Config::default() };
+    let config = Config { behind_proxy: true, max_connections_per_address: 2, ..Config::default() };
     let house = House::with(config).await;
     let open = |client| Client::open_from(house.address, Some(client));
     let _first = open("198.51.100.7").await.ok().unwrap();

@@ -87,6 +87,9 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(RETRY_MS.start + random % span)).await;
 }
 
+/// `protocol::client::close::DRAINING`.
+const DRAINING: u16 = 4010;
+
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) token: String,
@@ -102,6 +105,8 @@ pub(super) struct Device {
     pub(super) connections: usize,
     /// Messages sent more than once.
     resent: Arc<AtomicU64>,
+    /// Gateways that sent it away in order, with a time to return at.
+    pub(super) handed_over: usize,
 }
 
 /// What the test sees of a device that runs.
@@ -141,6 +146,7 @@ impl Device {
             turn: name.len(),
             connections: 0,
             resent: Arc::clone(&resent),
+            handed_over: 0,
         };
         (device, Progress { acknowledged, resent })
     }
@@ -150,15 +156,23 @@ impl Device {
     pub(super) async fn live(mut self, doors: Doors, stop: watch::Receiver<bool>) -> Self {
         let served = Arc::new(Mutex::new(Instant::now()));
         loop {
-            if let Some(mut client) = self.enter(&doors).await
-                && self.talk(&mut client, &stop, &served).await.is_ok()
-            {
-                return self;
+            if let Some(mut client) = self.enter(&doors).await {
+                if self.talk(&mut client, &stop, &served).await.is_ok() {
+                    return self;
+                }
+                self.note_close(client.closed());
             }
             let silent = served.lock().unwrap().elapsed();
             assert!(silent < PATIENCE, "{} is not served any more", self.name);
             pause().await;
         }
+    }
+
+    fn note_close(&mut self, closed: Option<(u16, &str)>) {
+        let Some((DRAINING, reason)) = closed else { return };
+        let after_ms = reason.strip_prefix("draining retry_ms=").map(str::parse::<u64>);
+        assert!(matches!(after_ms, Some(Ok(1..=30_000))), "{reason}");
+        self.handed_over += 1;
     }
 
     async fn enter(&mut self, doors: &Doors) -> Option<Client> {

@@ -64,6 +64,8 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     for device in &devices {
         assert!(device.connections >= 2, "every gateway died once under {}", device.name);
     }
+    let handed_over: usize = devices.iter().map(|device| device.handed_over).sum();
+    assert!(handed_over > 0, "a gateway that is told to stop says when to return");
     let database = grid.database().await;
     check(&database, &devices).await.unwrap();
     check_the_checker(&database, &devices).await;

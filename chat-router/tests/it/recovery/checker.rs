@@ -60,11 +60,7 @@ impl Stored {
                 .collect(),
             changes: changes
                 .iter()
-                .map(|row| ChangeRow {
-                    change: row.get(0),
-                    seq: row.get(1),
-                    client_id: row.get(2),
-                })
+                .map(|row| ChangeRow { change: row.get(0), seq: row.get(1), client_id: row.get(2) })
                 .collect(),
         }
     }
@@ -145,8 +141,11 @@ impl Stored {
             let reader = device.actor.kind;
             let shown: Vec<_> =
                 device.held.iter().map(|held| (held.seq, said(&held.body), held.change)).collect();
-            let expected: Vec<_> =
-                self.messages.iter().map(|row| (row.seq, row.said_to(reader), row.change)).collect();
+            let expected: Vec<_> = self
+                .messages
+                .iter()
+                .map(|row| (row.seq, row.said_to(reader), row.change))
+                .collect();
             prop_assert_eq!(shown, expected);
         }
         Ok(())

@@ -119,10 +119,8 @@ impl World {
         writes: &[Write],
         trouble: Option<Trouble>,
     ) -> Result<(), TestCaseError> {
-        let begun: Vec<_> = writes
-            .iter()
-            .filter_map(|write| Some((write, self.ledger.begin(write)?)))
-            .collect();
+        let begun: Vec<_> =
+            writes.iter().filter_map(|write| Some((write, self.ledger.begin(write)?))).collect();
         let trouble = trouble.map(|trouble| self.prepare(trouble));
         let Self { ledger, bus, patient, doctor, pool, .. } = self;
         let (bus, patient, doctor) = (&*bus, &*patient, &*doctor);
@@ -171,9 +169,7 @@ impl World {
                 let what = Calamity::Kill(killed);
                 Prepared { answers, turns, what }
             }
-            Trouble::Break { answers, turns } => {
-                Prepared { answers, turns, what: Calamity::Break }
-            }
+            Trouble::Break { answers, turns } => Prepared { answers, turns, what: Calamity::Break },
         }
     }
 
@@ -267,9 +263,7 @@ async fn within(
     work: impl Future<Output = Result<(), TestCaseError>>,
     failure: &'static str,
 ) -> Result<(), TestCaseError> {
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .unwrap_or_else(|_| Err(TestCaseError::fail(failure)))
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(TestCaseError::fail(failure)))
 }
 
 /// A router with threads and connections of its own. Dropped, it dies as a process
