@@ -201,14 +201,15 @@ impl Handler {
         span: Span,
         limit: u16,
     ) -> Result<ChatReply, Refusal> {
-        let head_seq = self.authorise(actor, conversation, Right::Read).await?.head.seq;
+        let head = self.authorise(actor, conversation, Right::Read).await?.head;
+        let Head { seq: head_seq, change: head_change } = head;
         self.audit_reading(actor, conversation).await?;
         let limit = limit.clamp(1, MAX_PAGE);
         let (messages, has_more) = self
             .stored(conversation, || self.storage.page(conversation, span, head_seq, limit))
             .await?;
         let messages = messages.into_iter().map(|message| shown(message, actor)).collect();
-        Ok(ChatReply::Page(ChatPage { conversation, messages, head_seq, has_more }))
+        Ok(ChatReply::Page(ChatPage { conversation, messages, head_seq, head_change, has_more }))
     }
 
     async fn receipt(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deadpool_postgres::Client;
+use housecall_platform::postgres::Pool;
 use housecall_platform::service::Context;
 use tokio::sync::Semaphore;
 
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     /// Pictures decoded at once.
     pub(crate) image_workers: Semaphore,
     pub(crate) metrics: Metrics,
+    /// Connections for searches alone.
+    pub(crate) searches: Pool,
 }
 
 impl App {
@@ -44,6 +47,11 @@ impl App {
     /// A connection from the pool.
     pub(crate) async fn client(&self) -> Result<Client> {
         Ok(self.context.pool.get().await?)
+    }
+
+    /// A connection for a search. Apart from the others, few, and with a time limit.
+    pub(crate) async fn searcher(&self) -> Result<Client> {
+        Ok(self.searches.get().await?)
     }
 }
 

@@ -58,6 +58,16 @@ pub struct Config {
     pub logins_per_address: RateLimit,
     /// Files uploaded by one person.
     pub uploads_per_person: RateLimit,
+    /// Searches in messages by one person.
+    pub searches_per_person: RateLimit,
+    /// Database connections for searches in messages, apart from the others, so that
+    /// no search keeps anybody else waiting.
+    pub search_connections: usize,
+    /// Milliseconds a search may take; it is refused as too broad then.
+    pub search_timeout_ms: u32,
+    /// Milliseconds between two merges of new messages into the search index. They are
+    /// found before that too.
+    pub search_merge_ms: u32,
     /// Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
     pub password_hashers: u32,
     /// Life of a stream link, seconds. A link into a call's room ends with the call.
@@ -152,6 +162,10 @@ impl Default for Config {
             logins_per_email: RateLimit { burst: 20, every_s: 15 },
             logins_per_address: RateLimit { burst: 120, every_s: 5 },
             uploads_per_person: RateLimit { burst: 60, every_s: 2 },
+            searches_per_person: RateLimit { burst: 60, every_s: 1 },
+            search_connections: 2,
+            search_timeout_ms: 2000,
+            search_merge_ms: 1000,
             password_hashers: 4,
             stream_link_s: 4 * 3600,
             stream_links_per_room: 8,
@@ -261,6 +275,16 @@ verifies_per_address = { burst = 120, every_s = 10 }
 logins_per_email = { burst = 20, every_s = 15 }
 logins_per_address = { burst = 120, every_s = 5 }
 uploads_per_person = { burst = 60, every_s = 2 }
+# Searches in messages by one person.
+searches_per_person = { burst = 60, every_s = 1 }
+# Database connections for searches in messages, apart from the others, so that no
+# search keeps anybody else waiting.
+search_connections = 2
+# Milliseconds a search may take; it is refused as too broad then.
+search_timeout_ms = 2000
+# Milliseconds between two merges of new messages into the search index. They are found
+# before that too.
+search_merge_ms = 1000
 # Passwords hashed at once; each takes about 20 MB and 30 ms of a core.
 password_hashers = 4
 # Links by which devices and programs publish into a room or play it (WHIP, WHEP): life in

@@ -24,6 +24,7 @@ mod patients;
 mod presence;
 mod problem;
 mod routes;
+mod search;
 mod start;
 mod storage;
 mod streams;

@@ -5,7 +5,9 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 use housecall_protocol::domain::{FileState, PersonKind};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+};
 use std::time::Instant;
 
 use crate::app::App;
@@ -17,6 +19,7 @@ pub(crate) struct Metrics {
     sign_ins: IntCounterVec,
     waits: Histogram,
     scans: IntCounterVec,
+    merged_pages: IntCounter,
 }
 
 /// How an attempt to sign in ended.
@@ -53,7 +56,12 @@ impl Metrics {
                 Opts::new("housecall_file_scans_total", "Files by the scanner's verdict"),
                 &["verdict"],
             )?,
+            merged_pages: IntCounter::new(
+                "housecall_search_merged_pages_total",
+                "Pages of new words merged into the search index",
+            )?,
         };
+        registry.register(Box::new(metrics.merged_pages.clone()))?;
         registry.register(Box::new(metrics.scans.clone()))?;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.request_seconds.clone()))?;
@@ -73,6 +81,10 @@ impl Metrics {
             SignIn::RateLimited => "rate_limited",
         };
         self.sign_ins.with_label_values(&[kind, outcome]).inc();
+    }
+
+    pub(crate) fn search_merged(&self, pages: u64) {
+        self.merged_pages.inc_by(pages);
     }
 
     pub(crate) fn scanned(&self, state: FileState) {

@@ -27,6 +27,7 @@ use utoipa::{Modify, OpenApi as _};
         (name = "calls", description = "Calls that run, and records of those that were"),
         (name = "patients", description = "Patients as the desk sees them"),
         (name = "operators", description = "The staff"),
+        (name = "messages", description = "Search in what was written"),
         (name = "files", description = "Files of conversations"),
     )
 )]

@@ -76,6 +76,8 @@ pub(crate) enum ApiError {
     TooManyUploads { limit: u32 },
     #[error("at most {limit_bytes} bytes in a day")]
     UploadQuota { limit_bytes: u64 },
+    #[error("the search took too long: more words help")]
+    SearchTooBroad,
     #[error("too many requests")]
     RateLimited { retry_after_s: u32 },
     #[error("the text message could not be sent")]
@@ -157,6 +159,9 @@ impl ApiError {
             Self::UploadQuota { .. } => {
                 (S::TOO_MANY_REQUESTS, "upload-quota", "Too much for one day")
             }
+            Self::SearchTooBroad => {
+                (S::UNPROCESSABLE_ENTITY, "search-too-broad", "The search took too long")
+            }
             Self::RateLimited { .. } => (S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
             Self::SmsUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "sms-unavailable", "The code could not be sent")
@@ -222,6 +227,10 @@ impl From<StorageError> for ApiError {
             StorageError::Pool(error) => {
                 tracing::error!(%error, "no database connection");
                 Self::Unavailable
+            }
+            // Only searches have a time limit.
+            StorageError::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => {
+                Self::SearchTooBroad
             }
             StorageError::Database(error) if is_unstorable(&error) => {
                 Self::BadRequest("a value that cannot be stored".to_owned())

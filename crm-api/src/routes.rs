@@ -18,7 +18,9 @@ use crate::extract::MAX_BODY_BYTES;
 use crate::identity::{me, operator_routes, patient_routes, sessions};
 use crate::openapi::{self, Document};
 use crate::problem::ApiError;
-use crate::{brand, callbacks, calls, consultations, files, metrics, operators, patients, streams};
+use crate::{
+    brand, callbacks, calls, consultations, files, metrics, operators, patients, search, streams,
+};
 
 /// The described routes and their description.
 pub(crate) fn described() -> (Router<App>, OpenApi) {
@@ -69,6 +71,7 @@ fn work() -> OpenApiRouter<App> {
         .routes(routes!(patients::read))
         .routes(routes!(operators::list, operators::create))
         .routes(routes!(operators::update))
+        .routes(routes!(search::search))
         .routes(routes!(files::upload))
         .routes(routes!(files::download))
         .routes(routes!(files::thumbnail))

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use housecall_platform::bus::{BusError, Subscription};
+use housecall_platform::postgres::{Patience, Pool, PoolError};
 use housecall_platform::service::{Context, Running};
 use housecall_protocol::cluster::subject;
 use tokio::sync::Semaphore;
@@ -18,7 +19,7 @@ use crate::identity::limits::Limits;
 use crate::identity::passwords::{HashError, Passwords};
 use crate::identity::sms::{SmsError, SmsSender};
 use crate::metrics::Metrics;
-use crate::{routes, storage};
+use crate::{routes, search, storage};
 
 /// Who answers for the key set when several processes could.
 const JWKS_GROUP: &str = "crm-api";
@@ -37,6 +38,8 @@ pub enum StartError {
     Passwords(#[from] HashError),
     #[error(transparent)]
     Sms(#[from] SmsError),
+    #[error("database: {0}")]
+    Pool(#[from] PoolError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("bus: {0}")]
@@ -57,6 +60,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         scanner: Scanner::new(&config.scanner, Duration::from_secs(config.scan_timeout_s.into()))?,
         image_workers: Semaphore::new(config.image_workers.max(1) as usize),
         metrics: Metrics::register(&context.metrics)?,
+        searches: searches(&context, &config)?,
         context,
         config,
     });
@@ -65,8 +69,14 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     tasks.spawn(serve_key_set(app.clone(), requests));
     tasks.spawn(sweep(app.clone()));
     tasks.spawn(files::check::run(app.clone()));
+    tasks.spawn(search::merge::run(app.clone()));
     tasks.close();
     Ok(Running { router: routes::router(app), tasks })
+}
+
+fn searches(context: &Context, config: &Config) -> Result<Pool, PoolError> {
+    let statement = Some(Duration::from_millis(config.search_timeout_ms.into()));
+    context.pool.apart(config.search_connections.max(1), Patience { statement, lock: None })
 }
 
 /// Answers requests for the key set until the process stops.

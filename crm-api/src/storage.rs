@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod operators;
 pub(crate) mod patients;
+pub(crate) mod search;
 pub(crate) mod sessions;
 pub(crate) mod streams;
 pub(crate) mod uploads;

@@ -160,6 +160,9 @@ struct RelayBench {
     /// Seconds of counting per scenario.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Seconds before counting begins: the relay's estimates grow to the streams' rates.
+    #[arg(long, default_value_t = 8)]
+    warm_up: u64,
     /// The relay's core.
     #[arg(long, default_value_t = 0)]
     relay_core: usize,
@@ -319,7 +322,7 @@ async fn bench_one(
     let relay = Relay::start(housecall, core, &nats.url(), &shape)?;
     let plan = Plan {
         shape: shape.clone(),
-        warm_up: Duration::from_secs(1),
+        warm_up: Duration::from_secs(arguments.warm_up),
         time: Duration::from_secs(arguments.seconds),
         relay_pid: relay.child.id(),
         relay_metrics: relay.metrics,
@@ -344,6 +347,9 @@ struct Relay {
 impl Relay {
     fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        // It starts in a directory of its own.
+        let housecall =
+            &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
         let mut command: Command = process::pinned(core, housecall);
         let child = command
@@ -355,7 +361,7 @@ impl Relay {
             .env("HOUSECALL_LOG__FILTER", "warn")
             .env("HOUSECALL_SFU__WORKERS", "1")
             .env("HOUSECALL_SFU__PORT_BASE", "0")
-            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.members.len().to_string())
+            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.largest_room().to_string())
             .env("HOUSECALL_SFU__MAX_MEDIA_LINES", shape.media_lines().max(2).to_string())
             .stderr(Stdio::inherit())
             .spawn()

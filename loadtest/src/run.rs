@@ -14,14 +14,12 @@ use crate::fleet::{Fleet, Totals};
 use crate::peer::Peer;
 use crate::report::{Figures, Percentiles, per_packet_us};
 use crate::rooms::Relay;
-use crate::scenario::{Member, Shape};
+use crate::scenario::{Member, Shape, WITNESSES};
 use crate::witness::{Testimony, Witnesses};
 use crate::{metrics, process};
 
 /// Joins under way at once.
 const CONCURRENT_JOINS: usize = 8;
-/// Receivers on another stack, in a room of their own.
-const WITNESSES: usize = 10;
 /// Nothing here takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// After the last counted packet was sent, for repetitions to arrive.
@@ -68,7 +66,8 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
 
     let watched = CallId::generate();
     let (publisher, offer) = Peer::new(Member::CAMERA, &mut streams)?;
-    join(&relay, &fleet, watched, publisher, offer).await?;
+    // As large as SDP parsing makes it.
+    Box::pin(join(&relay, &fleet, watched, publisher, offer)).await?;
     let witnesses = Witnesses::join(&relay, watched, WITNESSES).await?;
     for room in rooms.iter().chain([&watched]) {
         relay.forward(*room).await?;

@@ -7,6 +7,9 @@ const CAMERA_720P_BPS: u32 = 1_500_000;
 /// Bits per second of a picture that is shown as a tile.
 const TILE_BPS: u32 = 500_000;
 
+/// Receivers on another stack, in a room of their own with one who sends.
+pub const WITNESSES: usize = 10;
+
 /// The loads of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
@@ -88,6 +91,11 @@ impl Shape {
 
     pub fn participants(&self) -> usize {
         self.rooms * self.members.len()
+    }
+
+    /// People in the largest room, that of the witnesses included.
+    pub fn largest_room(&self) -> usize {
+        self.members.len().max(WITNESSES + 1)
     }
 
     /// Most m-lines of one client.

@@ -437,6 +437,11 @@ payloads! {
         pub messages: Vec<Message>,
         #[ts(type = "number")]
         pub head_seq: i64,
+        /// The messages are as after this change, or a later one: it was read before
+        /// them. Who knows of later changes asks for those after this one again.
+        #[serde(default)]
+        #[ts(type = "number")]
+        pub head_change: i64,
         /// More exist in the direction that was asked for.
         pub has_more: bool,
     }

@@ -167,6 +167,34 @@ bodies! {
         /// At most 140 characters of text, or the file's name.
         pub preview: String,
     }
+    /// A message that was searched for.
+    pub struct MessageHit {
+        pub conversation: ConversationId,
+        pub seq: i64,
+        /// Where the reader sees the conversation: the consultation they hold, else the
+        /// message's own, else the newest that they may open. Null when there is none.
+        pub consultation: Option<ConsultationId>,
+        pub sent_at: TimestampMs,
+        /// Whose conversation it is.
+        pub patient: PatientBrief,
+        pub from: PersonKind,
+        pub sender_name: String,
+        /// `text`, `file` or `note`.
+        pub kind: String,
+        /// The file's name; empty when there is none.
+        pub file_name: Vec<SnippetPart>,
+        /// The text, or the file's caption, around the first word found.
+        pub snippet: Vec<SnippetPart>,
+    }
+    pub struct SnippetPart {
+        pub text: String,
+        /// It is (the beginning of) a word that was looked for.
+        pub hit: bool,
+    }
+    pub struct MessageHitPage {
+        pub items: Vec<MessageHit>,
+        pub next: Option<String>,
+    }
     pub struct ConsultationSummary {
         pub id: ConsultationId,
         /// What people say on the phone: № 10 482.

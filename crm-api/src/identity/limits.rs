@@ -1,4 +1,4 @@
-//! Rate limits of sign-in and uploads, in this process. The bounds that must
+//! Rate limits of sign-in, uploads and searches, in this process. The bounds that must
 //! hold across processes (tries of a code, codes per phone) are in the database.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,6 +23,7 @@ pub(crate) struct Limits {
     pub(crate) logins_by_email: Limiter<String>,
     pub(crate) logins_by_address: Limiter<IpAddr>,
     pub(crate) uploads_by_person: Limiter<PersonId>,
+    pub(crate) searches_by_person: Limiter<PersonId>,
 }
 
 impl Limits {
@@ -33,6 +34,7 @@ impl Limits {
             logins_by_email: Limiter::new(config.logins_per_email),
             logins_by_address: Limiter::new(config.logins_per_address),
             uploads_by_person: Limiter::new(config.uploads_per_person),
+            searches_by_person: Limiter::new(config.searches_per_person),
         }
     }
 
@@ -43,6 +45,7 @@ impl Limits {
         self.logins_by_email.sweep();
         self.logins_by_address.sweep();
         self.uploads_by_person.sweep();
+        self.searches_by_person.sweep();
     }
 }
 

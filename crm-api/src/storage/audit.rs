@@ -28,6 +28,7 @@ pub(crate) enum Action {
     PatientUpdate,
     FileUpload,
     FileRead,
+    MessageSearch,
 }
 
 impl Action {
@@ -53,6 +54,7 @@ impl Action {
             Self::PatientUpdate => "patient.update",
             Self::FileUpload => "file.upload",
             Self::FileRead => "file.read",
+            Self::MessageSearch => "message.search",
         }
     }
 }

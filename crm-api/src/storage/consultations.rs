@@ -27,11 +27,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    fn is_patient(&self) -> bool {
+    pub(super) fn is_patient(&self) -> bool {
         self.account == Account::Patient
     }
 
-    const fn role(&self) -> &'static str {
+    pub(super) const fn role(&self) -> &'static str {
         match self.account {
             Account::Patient => "patient",
             Account::Operator(role) => role.as_str(),
@@ -194,8 +194,8 @@ impl ListQuery {
     }
 }
 
-/// Consultations the reader ($1, of role $3) may see: `crm.may_read` for lists.
-const VISIBLE: &str = "($3 = 'supervisor'
+/// Consultations `k` the reader ($1, of role $3) may see: `crm.may_read` for lists.
+pub(super) const VISIBLE: &str = "($3 = 'supervisor'
     OR ($3 = 'patient' AND k.patient_id = $1)
     OR k.operator_id = $1
     OR (k.state = 'waiting' AND $3 IN ('doctor', 'desk')

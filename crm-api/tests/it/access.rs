@@ -102,11 +102,17 @@ async fn a_patient_reaches_nothing_of_another() {
         let nameless = !reply.text().contains("Перезвоните");
         assert!(nameless, "{method} {path}: {}", reply.text());
     }
-    let lists = ["/api/v1/consultations", "/api/v1/callbacks"];
+    house.say(&owner.patient, owner.patient.conversation(), "болит горло").await;
+    let search = "/api/v1/messages/search?q=%D0%B1%D0%BE%D0%BB%D0%B8%D1%82".to_owned();
+    let lists = ["/api/v1/consultations", "/api/v1/callbacks", &search];
     for path in lists {
         let page = house.get(path, &stranger).await.ok();
         assert_eq!(page["items"], json!([]), "{path}");
     }
+    let found = house.get(&search, &owner.patient).await.ok();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "its own words are found");
+    let within = format!("{search}&conversation={}", owner.patient.conversation());
+    house.get(&within, &stranger).await.refused(404, "not-found");
     let untouched = house.get("/api/v1/me", &owner.patient).await;
     untouched.ok();
 }
@@ -126,6 +132,7 @@ async fn nobody_reaches_anything_without_signing_in() {
         "/api/v1/calls",
         "/api/v1/patients",
         "/api/v1/operators",
+        "/api/v1/messages/search?q=x",
     ] {
         routes.push((Method::GET, path.to_owned(), None));
     }
@@ -147,8 +154,13 @@ async fn an_administrator_reads_no_patient() {
         let reply = house.call(method.clone(), &path, Some(&admin.token), body).await;
         assert!(matches!(reply.status.as_u16(), 403 | 404), "{method} {path}: {}", reply.status);
     }
-    for path in ["/api/v1/consultations", "/api/v1/callbacks", "/api/v1/calls", "/api/v1/patients"]
-    {
+    for path in [
+        "/api/v1/consultations",
+        "/api/v1/callbacks",
+        "/api/v1/calls",
+        "/api/v1/patients",
+        "/api/v1/messages/search?q=x",
+    ] {
         house.get(path, &admin).await.refused(403, "forbidden");
     }
     house.get("/api/v1/operators", &admin).await.ok();

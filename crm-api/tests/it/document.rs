@@ -25,7 +25,7 @@ fn every_operation_has_a_name_a_tag_and_a_refusal() {
             assert_eq!(schema, "#/components/schemas/Problem", "{method} {path}");
         }
     }
-    assert_eq!(names.len(), 47);
+    assert_eq!(names.len(), 48);
 }
 
 #[test]

@@ -145,6 +145,43 @@ impl House {
             .expect("appended");
     }
 
+    /// A file that was uploaded, sent with a caption.
+    pub(crate) async fn send_file(
+        &self,
+        person: &Person,
+        conversation: &str,
+        file: &str,
+        caption: &str,
+    ) {
+        let client = self.database.pool.get().await.expect("a connection");
+        let id = |text: &str| text.parse::<Uuid>().expect("an id");
+        client
+            .query_one(
+                "SELECT seq FROM chat.append($1, $2, $3, NULL, 'file', $4, $5, NULL)",
+                &[&id(conversation), &person.id(), &Uuid::now_v7(), &caption, &id(file)],
+            )
+            .await
+            .expect("appended");
+    }
+
+    /// A note among operators.
+    pub(crate) async fn note(&self, person: &Person, conversation: &str, text: &str) {
+        let client = self.database.pool.get().await.expect("a connection");
+        let conversation: Uuid = conversation.parse().expect("an id");
+        client
+            .query_one(
+                "SELECT seq FROM chat.append($1, $2, $3, NULL, 'note', $4, NULL, NULL)",
+                &[&conversation, &person.id(), &Uuid::now_v7(), &text],
+            )
+            .await
+            .expect("appended");
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        let client = self.database.pool.get().await.expect("a connection");
+        client.query(sql, &[]).await.expect("a statement");
+    }
+
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         let client = self.database.pool.get().await.expect("a connection");
         client.query_one(sql, &[]).await.expect("a count").get(0)

@@ -16,6 +16,7 @@ mod patients;
 mod problems;
 mod s3;
 mod scanner;
+mod search;
 mod sign_in;
 mod sms;
 mod streams;

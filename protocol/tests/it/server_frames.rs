@@ -128,6 +128,7 @@ fn chat() -> Vec<ServerFrame> {
             conversation,
             messages: vec![message(text())],
             head_seq: 42,
+            head_change: 3,
             has_more: true,
         }),
         ServerFrame::ChatMessage(ChatMessage { conversation, message: message(text()) }),

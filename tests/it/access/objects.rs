@@ -112,6 +112,8 @@ async fn no_list_shows(world: &World, target: &Target, who: &str, person: &Perso
         "/api/v1/patient/home",
         "/api/v1/me",
         "/api/v1/operators",
+        // The word that begins the secret message.
+        "/api/v1/messages/search?q=%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82&limit=50",
     ] {
         let reply = world.get(path, person).await;
         assert!([200, 403].contains(&reply.status), "{who}: {path}: {}", reply.text);
@@ -156,4 +158,6 @@ async fn administrators_read_no_records(world: &World) {
         assert_eq!(world.get(path, &world.admin).await.status, 403, "{path}");
         assert_eq!(world.get(&format!("{path}?q=а"), &world.admin).await.status, 403, "{path}");
     }
+    let search = world.get("/api/v1/messages/search?q=x", &world.admin).await;
+    assert_eq!(search.status, 403, "{}", search.text);
 }

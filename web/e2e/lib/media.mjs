@@ -8,11 +8,12 @@ export const received = (page) =>
   page.evaluate(async () => {
     const peer = window.__peers.findLast((candidate) => candidate.connectionState !== 'closed');
     if (!peer) return null;
-    const sum = { framesDecoded: 0, width: 0, height: 0, audioEnergy: 0, audioPackets: 0, videos: [] };
+    const sum = { framesDecoded: 0, width: 0, height: 0, audioEnergy: 0, audioPackets: 0, freezes: 0, videos: [] };
     for (const report of (await peer.getStats()).values()) {
       if (report.type !== 'inbound-rtp') continue;
       if (report.kind === 'video') {
         sum.framesDecoded += report.framesDecoded ?? 0;
+        sum.freezes += report.freezeCount ?? 0;
         sum.width = Math.max(sum.width, report.frameWidth ?? 0);
         sum.height = Math.max(sum.height, report.frameHeight ?? 0);
         sum.videos.push({ mid: report.mid, frames: report.framesDecoded ?? 0, width: report.frameWidth ?? 0 });
@@ -22,6 +23,17 @@ export const received = (page) =>
       }
     }
     return sum;
+  });
+
+/** Packets sent of each layer of the camera, by its rid. */
+export const sentLayers = (page) =>
+  page.evaluate(async () => {
+    const peer = window.__peers.findLast((candidate) => candidate.connectionState !== 'closed');
+    const layers = {};
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === 'outbound-rtp' && report.kind === 'video' && report.rid) layers[report.rid] = report.packetsSent ?? 0;
+    }
+    return layers;
   });
 
 /** Video of a camera's shape and audible sound arrive, and go on arriving. */

@@ -40,6 +40,11 @@ for (const look of LOOKS) {
       await patientGoes(patient.page, 'chat');
       await byTest(patient.page, 'composer-input').waitFor();
       faults.push(...(await judge(patient, `patient-chat-${suffix}`)));
+      await byTest(patient.page, 'find').click();
+      await byTest(patient.page, 'find-input').fill('анализы');
+      await patient.page.locator('mark').first().waitFor();
+      faults.push(...(await judge(patient, `patient-find-${suffix}`)));
+      await byTest(patient.page, 'find-close').click();
       await patientGoes(patient.page, 'profile');
       faults.push(...(await judge(patient, `patient-profile-${suffix}`)));
       await patientGoes(patient.page, 'home');
@@ -58,6 +63,10 @@ for (const look of LOOKS) {
       await byTest(doctor.page, 'tab-archive').click();
       await byTest(doctor.page, 'queue-row').first().click();
       faults.push(...(await judge(doctor, `portal-archive-${suffix}`)));
+      await byTest(doctor.page, 'search').fill('анализы');
+      await byTest(doctor.page, 'message-hit').first().click();
+      await byTest(doctor.page, 'message').locator('mark').first().waitFor();
+      faults.push(...(await judge(doctor, `portal-search-${suffix}`)));
       await byTest(doctor.page, 'nav-requests').click();
       await byTest(doctor.page, 'request-row').first().waitFor();
       faults.push(...(await judge(doctor, `portal-requests-${suffix}`)));

@@ -14,6 +14,7 @@ export type ConsultationQuery = Omit<QueryOf<'listConsultations'>, 'state'> & { 
 export type CallbackQuery = QueryOf<'listCallbacks'>;
 export type CallQuery = QueryOf<'listCalls'>;
 export type PatientQuery = QueryOf<'listPatients'>;
+export type SearchQuery = QueryOf<'searchMessages'>;
 
 const of = (id: string) => ({ params: { path: { id } } });
 
@@ -66,6 +67,9 @@ export class Api {
   patients = (query: PatientQuery = {}): Promise<R.PatientPage> =>
     body(this.client.GET('/api/v1/patients', { params: { query } }));
   patient = (id: string): Promise<R.PatientCard> => body(this.client.GET('/api/v1/patients/{id}', of(id)));
+
+  searchMessages = (query: SearchQuery, signal?: AbortSignal): Promise<R.MessageHitPage> =>
+    body(this.client.GET('/api/v1/messages/search', { params: { query }, ...(signal ? { signal } : {}) }));
 
   operators = (): Promise<R.Operator[]> => body(this.client.GET('/api/v1/operators'));
   createOperator = (operator: R.OperatorCreate): Promise<R.Operator> =>

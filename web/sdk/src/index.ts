@@ -6,11 +6,12 @@ export type * from './rest-types';
 export type { Specialty } from './rest-types';
 export type * from './types';
 
-export { Api, type CallbackQuery, type CallQuery, type ConsultationQuery, type PatientQuery } from './api';
+export { Api, type CallbackQuery, type CallQuery, type ConsultationQuery, type PatientQuery, type SearchQuery } from './api';
 export { applyBrand } from './brand';
 export { Calls } from './call/calls';
 export { Chat } from './chat/chat';
 export { Conversation } from './chat/conversation';
+export { foundWords, marked } from './chat/marking';
 export { timeline, type TimelineRow } from './chat/timeline';
 export { Files, type FileForm } from './files';
 export { avatarColor, formatClock, formatPhone, initials } from './format';

@@ -38,7 +38,10 @@ interface Answers {
   ping: 'pong';
   'chat.open': 'chat.state';
   'chat.send': 'chat.ack';
+  'chat.edit': 'chat.change_ack';
+  'chat.delete': 'chat.change_ack';
   'chat.fetch': 'chat.page';
+  'chat.fetch_changes': 'chat.changes';
   'call.start': 'call.started';
   'call.prepare': 'call.answer';
   /** `call.answer` when it carried an offer. */

@@ -13,6 +13,7 @@ import type {
   PersonId,
   PersonKind,
   QualityLevel,
+  Quote,
   SlotPause,
   TrackSource,
   TypingView,
@@ -68,6 +69,15 @@ export interface PendingFile {
   progress: number | null;
 }
 
+/** An edit or deletion of a message on its way out; the row shows what it will be. */
+export interface PendingChange {
+  id: ClientMessageId;
+  kind: 'edit' | 'delete';
+  state: 'waiting' | 'sending' | 'failed';
+  /** Why it failed, as a code of the protocol. */
+  error: string | null;
+}
+
 /** One row of a conversation, from the server or still in the outbox. */
 export interface ChatItem {
   /** Stable from the first keystroke to the acknowledged message. */
@@ -83,6 +93,11 @@ export interface ChatItem {
   sentAt: number;
   consultation: ConsultationId | null;
   body: MessageBody | PendingFile;
+  /** The message that this one answers, as it is now. */
+  replyTo: Quote | null;
+  /** Epoch ms, when the text is not the first one. */
+  editedAt: number | null;
+  change: PendingChange | null;
   state: MessageState;
   /** Why it failed, as a code of the protocol or a problem kind. */
   error: string | null;

@@ -197,6 +197,189 @@ describe('writing', () => {
   });
 });
 
+describe('changes', () => {
+  const opened = async (me = nextPerson()) => {
+    const client = await connect(house, { person: me });
+    const conversation = client.chat.conversation(TALK);
+    conversation.open();
+    await ready(conversation);
+    return { client, conversation };
+  };
+  const last = (conversation: Conversation) => {
+    const item = conversation.getSnapshot().items.at(-1);
+    if (!item) throw new Error('an empty conversation');
+    return item;
+  };
+  const said = (conversation: Conversation, text: string) =>
+    until(conversation, () => texts(conversation).includes(text) && last(conversation).change === null);
+
+  it('of others are shown as they are made', async () => {
+    const { conversation } = await opened();
+    house.write('helo');
+    house.write('bye');
+    house.alter(1, 'hello');
+    house.alter(2, null);
+    expect(texts(conversation)).toEqual(['hello', 'deleted']);
+    expect(conversation.getSnapshot().items[0]?.editedAt).not.toBeNull();
+    // What was taken back is not waited for.
+    expect(conversation.getSnapshot().unread).toBe(1);
+  });
+
+  it('that were missed are fetched, after a gap, by the beacon and after an absence', async () => {
+    const { conversation } = await opened();
+    for (const text of ['one', 'two', 'three']) house.write(text);
+    house.alter(1, 'one!', { quiet: true });
+    house.alter(2, 'two!');
+    await said(conversation, 'one!');
+    house.alter(3, 'three!', { quiet: true });
+    house.socket.event('chat.head', { conversation: TALK, head_seq: 3, head_change: 3 });
+    await said(conversation, 'three!');
+    house.socket.lose();
+    house.alter(1, null, { quiet: true });
+    house.alter(2, 'again', { quiet: true });
+    await said(conversation, 'again');
+    expect(texts(conversation)).toEqual(['deleted', 'again', 'three!']);
+  });
+
+  it('of messages on the device reach it, also of those that are not shown', async () => {
+    const me = nextPerson();
+    const first = await opened(me);
+    for (let n = 1; n <= 130; n += 1) house.write(`message ${n}`);
+    await until(first.conversation, () => first.conversation.getSnapshot().headSeq === 130);
+    first.client.realtime.stop();
+    for (const seq of [2, 60, 130]) house.alter(seq, `changed ${seq}`, { quiet: true });
+
+    const again = await opened(me);
+    await said(again.conversation, 'changed 130');
+    again.client.realtime.stop();
+    const offline = await connect(house, { person: me, start: false });
+    const conversation = offline.chat.conversation(TALK);
+    conversation.open();
+    await until(conversation, () => conversation.getSnapshot().status === 'cached');
+    while (conversation.getSnapshot().hasOlder) await conversation.loadOlder();
+    const shown = texts(conversation);
+    expect([shown.length, shown[1], shown[59], shown[129]]).toEqual([130, 'changed 2', 'changed 60', 'changed 130']);
+  });
+
+  it('of one’s own are shown at once and sent when there is a connection, once', async () => {
+    const { conversation } = await opened();
+    conversation.sendText('helo');
+    await until(conversation, () => last(conversation).seq === 1);
+    house.accepting = false;
+    house.socket.lose();
+    conversation.edit(last(conversation), 'hell');
+    conversation.edit(last(conversation), 'hello');
+    expect([texts(conversation), last(conversation).change?.state]).toEqual([['hello'], 'waiting']);
+    house.accepting = true;
+    await said(conversation, 'hello');
+    expect([house.change, house.messages[0]?.body]).toEqual([1, { kind: 'text', text: 'hello' }]);
+
+    house.silent.add('chat.delete');
+    conversation.remove(last(conversation));
+    await vi.waitFor(() => expect(house.count('chat.delete')).toBe(1));
+    expect(texts(conversation)).toEqual(['deleted']);
+    house.silent.clear();
+    house.socket.lose();
+    await vi.waitFor(() => expect(house.count('chat.delete')).toBe(2));
+    const [first, second] = house.received.filter((frame) => frame.type === 'chat.delete');
+    expect(second?.data['client_change_id']).toBe(first?.data['client_change_id']);
+    await until(conversation, () => last(conversation).change === null);
+    expect(house.change).toBe(2);
+  });
+
+  it('that are refused show what the message still says, until they are put away', async () => {
+    const { conversation } = await opened();
+    conversation.sendText('helo');
+    await until(conversation, () => last(conversation).seq === 1);
+    house.refusals.set('chat.edit', [{ code: 'conflict' }]);
+    conversation.edit(last(conversation), 'hello');
+    await until(conversation, () => last(conversation).change?.state === 'failed');
+    expect([texts(conversation), last(conversation).change?.error]).toEqual([['helo'], 'conflict']);
+    conversation.discard(last(conversation).change?.id ?? '');
+    expect(last(conversation).change).toBeNull();
+  });
+
+  it('of a message that has never gone out are made before it goes', async () => {
+    const { conversation } = await opened();
+    house.accepting = false;
+    house.socket.lose();
+    conversation.sendText('helo');
+    conversation.sendText('oops');
+    await vi.waitFor(() => expect(conversation.canChange(last(conversation))).toBe(true));
+    const [first, second] = conversation.getSnapshot().items;
+    if (!first || !second) throw new Error('two messages wait');
+    conversation.edit(first, 'hello');
+    conversation.remove(second);
+    house.accepting = true;
+    await until(conversation, () => conversation.getSnapshot().headSeq === 1);
+    expect(house.messages.map(({ body }) => body)).toEqual([{ kind: 'text', text: 'hello' }]);
+    expect(house.change).toBe(0);
+  });
+
+  it('are allowed for own, recent, living messages', async () => {
+    const { conversation } = await opened();
+    house.write('theirs');
+    conversation.sendText('own');
+    await until(conversation, () => last(conversation).seq === 2);
+    const [theirs, own] = conversation.getSnapshot().items;
+    if (!theirs || !own) throw new Error('two messages');
+    expect([conversation.canChange(theirs), conversation.canChange(own)]).toEqual([false, true]);
+    const old = { ...own, sentAt: own.sentAt - 3_600_000 };
+    expect([conversation.canChange(old), conversation.isTooLate(old), conversation.isTooLate(own)]).toEqual([false, true, false]);
+    expect(conversation.canChange({ ...own, body: { kind: 'deleted' } })).toBe(false);
+    expect([conversation.canReply(theirs), conversation.canReply({ ...theirs, seq: null })]).toEqual([true, false]);
+  });
+
+  it('survive a visit: what waits on the device is shown and sent by the next one', async () => {
+    const me = nextPerson();
+    const { client, conversation } = await opened(me);
+    conversation.sendText('helo');
+    await until(conversation, () => last(conversation).seq === 1);
+    house.silent.add('chat.edit');
+    conversation.edit(last(conversation), 'hello');
+    await vi.waitFor(() => expect(house.count('chat.edit')).toBe(1));
+    client.realtime.stop();
+    house.silent.clear();
+    const next = await opened(me);
+    await said(next.conversation, 'hello');
+    await vi.waitFor(() => expect(house.change).toBe(1));
+  });
+});
+
+describe('a message far back', () => {
+  it('is loaded back to, and is not there when it cannot be had', async () => {
+    const client = await connect(house, { person: nextPerson() });
+    const conversation = client.chat.conversation(TALK);
+    for (let n = 1; n <= 700; n += 1) house.write(`message ${n}`, { quiet: true });
+    conversation.open();
+    await ready(conversation);
+    expect(texts(conversation)).toHaveLength(50);
+    expect(await conversation.reveal(120)).toBe(true);
+    expect(texts(conversation)).toContain('message 120');
+    expect(await conversation.reveal(701)).toBe(false);
+    house.accepting = false;
+    house.socket.lose();
+    expect(await conversation.reveal(3)).toBe(false);
+  });
+});
+
+describe('answers', () => {
+  it('quote at once what they answer, and what it says later', async () => {
+    const client = await connect(house, { person: nextPerson() });
+    const conversation = client.chat.conversation(TALK);
+    conversation.open();
+    await ready(conversation);
+    house.write('how are yu?');
+    const question = conversation.getSnapshot().items[0];
+    conversation.sendText('well', { replyTo: question ?? null });
+    expect(conversation.getSnapshot().items[1]?.replyTo?.body).toEqual({ kind: 'text', text: 'how are yu?' });
+    await until(conversation, () => conversation.getSnapshot().items[1]?.seq === 2);
+    expect(house.messages[1]?.reply_to?.seq).toBe(1);
+    house.alter(1, 'how are you?');
+    expect(conversation.getSnapshot().items[1]?.replyTo?.body).toEqual({ kind: 'text', text: 'how are you?' });
+  });
+});
+
 function written(n: number) {
   const one = new House();
   for (let index = 1; index < n; index += 1) one.messages.push(undefined as never);

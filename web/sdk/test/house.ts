@@ -20,6 +20,8 @@ interface Frame {
 /** The server's side: what is stored, and how it answers. */
 export class House {
   readonly messages: Message[] = [];
+  /** Number of the last change. */
+  change = 0;
   readonly received: Frame[] = [];
   readonly sockets: Socket[] = [];
   readonly marks = { delivered: 0, read: 0 };
@@ -48,6 +50,27 @@ export class House {
     return message;
   }
 
+  /** The author edits or deletes; `quiet` changes are made without a nudge. */
+  alter(seq: number, text: string | null, options: { quiet?: boolean } = {}): Message {
+    const message = this.changed(seq, text);
+    if (!options.quiet) this.tellChange(message);
+    return message;
+  }
+
+  tellChange(message: Message): void {
+    this.socket.event('chat.change', { conversation: TALK, change: message.change, message });
+  }
+
+  private changed(seq: number, text: string | null): Message {
+    const known = this.messages[seq - 1];
+    if (!known) throw new Error(`no message ${seq}`);
+    this.change += 1;
+    const body: Message['body'] = text === null ? { kind: 'deleted' } : { kind: 'text', text };
+    const message = { ...known, body, change: this.change, edited_at: text === null ? null : 1_700_000_000_000 };
+    this.messages[seq - 1] = message;
+    return message;
+  }
+
   handle(socket: Socket, frame: Frame): void {
     this.received.push(frame);
     if (this.silent.has(frame.type)) return;
@@ -64,7 +87,19 @@ export class House {
         socket.answer(frame.id, 'pong', {});
         return;
       case 'chat.open':
-        socket.answer(frame.id, 'chat.state', { conversation: TALK, head_seq: this.messages.length, receipts: [] });
+        socket.answer(frame.id, 'chat.state', {
+          conversation: TALK,
+          head_seq: this.messages.length,
+          head_change: this.change,
+          receipts: [],
+        });
+        return;
+      case 'chat.edit':
+      case 'chat.delete':
+        this.acceptChange(socket, frame);
+        return;
+      case 'chat.fetch_changes':
+        socket.answer(frame.id, 'chat.changes', this.changes(frame.data));
         return;
       case 'chat.fetch':
         socket.answer(frame.id, 'chat.page', this.page(frame.data));
@@ -84,21 +119,65 @@ export class House {
   private accept(socket: Socket, frame: Frame): void {
     const id = frame.data['client_message_id'] as string;
     const known = this.messages.find((message) => message.client_message_id === id);
-    const message = known ?? this.store(this.person, id, frame.data['body'] as Message['body']);
+    const replyTo = frame.data['reply_to'] as number | null;
+    const message = known ?? this.store(this.person, id, frame.data['body'] as Message['body'], replyTo);
     if (!known) socket.event('chat.message', { conversation: TALK, message });
     const ack = { conversation: TALK, client_message_id: id, seq: message.seq, sent_at: message.sent_at };
     socket.answer(frame.id, 'chat.ack', ack);
   }
 
-  private store(sender: string, clientMessageId: string | null, body: Message['body']): Message {
+  private readonly changeIds = new Map<string, number>();
+
+  private acceptChange(socket: Socket, frame: Frame): void {
+    const id = frame.data['client_change_id'] as string;
+    const known = this.changeIds.get(id);
+    if (known === undefined) {
+      const text = frame.type === 'chat.edit' ? (frame.data['text'] as string) : null;
+      const message = this.changed(frame.data['seq'] as number, text);
+      this.changeIds.set(id, message.change);
+      socket.event('chat.change', { conversation: TALK, change: message.change, message });
+    }
+    socket.answer(frame.id, 'chat.change_ack', {
+      conversation: TALK,
+      client_change_id: id,
+      change: this.changeIds.get(id),
+    });
+  }
+
+  changes(data: Record<string, unknown>) {
+    const after = data['after_change'] as number;
+    const limit = data['limit'] as number;
+    const found = this.messages.filter((message) => message.change > after).sort((a, b) => a.change - b.change);
+    const messages = found.slice(0, limit);
+    const has_more = found.length > limit;
+    const up_to_change = has_more ? (messages.at(-1)?.change ?? after) : this.change;
+    return { conversation: TALK, messages, up_to_change, has_more };
+  }
+
+  private quote(seq: number | null): Message['reply_to'] {
+    const quoted = seq === null ? undefined : this.messages[seq - 1];
+    if (quoted?.body.kind !== 'text') return null;
+    const { sender, sender_name, sender_kind, body } = quoted;
+    return { seq: quoted.seq, sender, sender_name, sender_kind, body };
+  }
+
+  private store(
+    sender: string,
+    clientMessageId: string | null,
+    body: Message['body'],
+    replyTo: number | null = null,
+  ): Message {
     const message: Message = {
       seq: this.messages.length + 1,
       sender,
-      reply_to: null, edited_at: null, change: 0, sender_name: sender === DOCTOR ? 'Илья' : 'Анна',
+      sender_name: sender === DOCTOR ? 'Илья' : 'Анна',
       sender_kind: sender === DOCTOR ? 'operator' : 'patient',
       client_message_id: clientMessageId,
       consultation: null,
-      sent_at: 1_700_000_000_000 + this.messages.length,
+      sent_at: Date.now() + this.messages.length,
+      reply_to: this.quote(replyTo),
+      edited_at: null,
+      change: 0,
       body,
     };
     this.messages.push(message);
@@ -113,7 +192,7 @@ export class House {
     const found = after === null ? all.slice(-limit) : all.filter((message) => message.seq > after).slice(0, limit);
     const first = found[0]?.seq ?? 1;
     const has_more = after === null ? first > 1 : (found.at(-1)?.seq ?? after) < this.messages.length;
-    return { conversation: TALK, messages: found, head_seq: this.messages.length, has_more };
+    return { conversation: TALK, messages: found, head_seq: this.messages.length, head_change: this.change, has_more };
   }
 }
 
@@ -216,6 +295,6 @@ function welcome(connection: number) {
     ice_servers: [],
     calls: [],
     conversation: TALK,
-    limits: { message_characters: 4_000, file_bytes: 1_000_000, ring_seconds: 45 },
+    limits: { message_characters: 4_000, file_bytes: 1_000_000, ring_seconds: 45, change_seconds: 3_600 },
   };
 }

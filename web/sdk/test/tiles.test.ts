@@ -25,7 +25,13 @@ class Screen {
   }
 
   element(width: number, height: number): Element {
-    return { getBoundingClientRect: () => ({ width, height }) } as Element;
+    return Object.assign(new EventTarget(), { getBoundingClientRect: () => ({ width, height }) }) as unknown as Element;
+  }
+
+  /** A video of a picture of this shape, fitted into its place as the style says. */
+  video(place: [number, number], [videoWidth, videoHeight]: [number, number], objectFit: string): Element {
+    vi.stubGlobal('getComputedStyle', () => ({ objectFit }));
+    return Object.assign(this.element(...place), { videoWidth, videoHeight });
   }
 
   resizes(target: Element, width: number, height: number): void {
@@ -65,6 +71,18 @@ describe('tiles', () => {
     shown.show(screen.element(320, 180), { person: DOCTOR, source: 'camera' });
     vi.runAllTimers();
     expect(sent).toEqual([[{ mid: '1', width: 640, height: 360 }, { mid: '2', width: 0, height: 0 }]]);
+  });
+
+  it('are as large as the whole picture where it covers its place', () => {
+    for (const [fit, size] of [['cover', { width: 3_001, height: 1_688 }], ['contain', { width: 780, height: 1_688 }]] as const) {
+      const shown = tiles();
+      shown.setSlots([slot('1', DOCTOR, 'camera')]);
+      const hide = shown.show(screen.video([390, 844], [1280, 720], fit), { person: DOCTOR, source: 'camera' });
+      vi.runAllTimers();
+      expect(sent.at(-1)).toEqual([{ mid: '1', ...size }]);
+      hide();
+      shown.setSlots([]);
+    }
   });
 
   it('are told again when they change, not with every frame of a drag', () => {

@@ -19,6 +19,9 @@ function item(sender: string, at: number, body: ChatItem['body'] = { kind: 'text
     sentAt: at,
     consultation: null,
     body,
+    replyTo: null,
+    editedAt: null,
+    change: null,
     state: 'received',
     error: null,
   };

@@ -25,6 +25,7 @@ const WORDS: Record<string, string> = {
   'too-large': 'problem.tooLargeAny',
   too_large: 'problem.tooLargeAny',
   busy: 'problem.busy',
+  'search-too-broad': 'problem.searchTooBroad',
 };
 
 const BY_STATUS: Record<number, string> = {

@@ -1,5 +1,5 @@
 /** What the portal asks the house for; server state lives in TanStack Query alone. */
-import type { CallbackPage, CallPage, ConsultationPage, PatientPage } from '@housecall/sdk';
+import type { CallbackPage, CallPage, ConsultationPage, MessageHitPage, PatientPage } from '@housecall/sdk';
 import {
   type InfiniteData, keepPreviousData, skipToken, useInfiniteQuery, useQuery,
 } from '@tanstack/react-query';
@@ -101,6 +101,23 @@ export function usePatients(q: string) {
     initialPageParam: first,
     getNextPageParam: nextOf,
     placeholderData: keepPreviousData,
+  });
+}
+
+/** Messages with these words, newest first: in one conversation, or in all that the operator may read. */
+export function useMessageSearch(q: string, conversation?: string) {
+  const { api } = useHouse();
+  return useInfiniteQuery<MessageHitPage, Error, InfiniteData<MessageHitPage>, string[], string | undefined>({
+    queryKey: ['search', conversation ?? '', q],
+    queryFn: ({ pageParam, signal }) =>
+      api.searchMessages({ q, ...(conversation && { conversation }), ...(pageParam && { after: pageParam }) }, signal),
+    initialPageParam: first,
+    getNextPageParam: nextOf,
+    // One letter begins every other word.
+    enabled: q.length > 1,
+    // A list that moves under the eyes of who goes through it helps nobody.
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
   });
 }
 

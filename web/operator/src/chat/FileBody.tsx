@@ -1,4 +1,4 @@
-import type { FileView, PendingFile } from '@housecall/sdk';
+import { type FileView, marked, type PendingFile } from '@housecall/sdk';
 import { useTranslation } from 'react-i18next';
 
 import { useHouse } from '../api/house';
@@ -6,6 +6,7 @@ import { useToast } from '../app/toasts';
 import { fileSize } from '../format/text';
 import { Icon } from '../ui/Icon';
 import { iconDownload, iconFile, iconImage } from '../ui/icons';
+import { Marked } from '../ui/Marked';
 import { fittedSize } from './fittedSize';
 import { useCheckedFile } from './useCheckedFile';
 import { useFileUrl } from './useFileUrl';
@@ -18,7 +19,9 @@ function typeWord({ name, media_type: mediaType }: FileView): string {
   return (ending ?? mediaType.split('/')[1] ?? mediaType).toUpperCase();
 }
 
-export function FileLine({ file }: { file: FileView }) {
+const NONE: readonly string[] = [];
+
+export function FileLine({ file, words = NONE }: { file: FileView; words?: readonly string[] | undefined }) {
   const { t, i18n } = useTranslation();
   const { files } = useHouse();
   const say = useToast();
@@ -29,7 +32,7 @@ export function FileLine({ file }: { file: FileView }) {
     <button type="button" className="hc-file" onClick={save} data-testid="file">
       <span className="hc-file-mark"><Icon icon={iconFile} size={22} /></span>
       <span className="hc-file-words">
-        <strong>{file.name}</strong>
+        <strong><Marked parts={marked(file.name, words)} /></strong>
         <small>{typeWord(file)}, {fileSize(file.size_bytes, i18n.language, t)}</small>
       </span>
       <Icon icon={iconDownload} size={18} />
@@ -53,7 +56,7 @@ function Picture({ file, view }: { file: FileView; view: (id: string) => void })
   );
 }
 
-type Props = { file: FileView; caption: string; view: (id: string) => void };
+type Props = { file: FileView; caption: string; view: (id: string) => void; words?: readonly string[] | undefined };
 
 /** Nobody gets its bytes: not yet, or never. */
 function HeldFile({ file }: { file: FileView }) {
@@ -70,13 +73,15 @@ function HeldFile({ file }: { file: FileView }) {
 }
 
 /** A picture opens full screen, anything else is saved; both show what they are. */
-export function FileBody({ file: sent, caption, view }: Props) {
+export function FileBody({ file: sent, caption, view, words = NONE }: Props) {
   const file = useCheckedFile(sent);
-  const served = file.media_type.startsWith('image/') ? <Picture file={file} view={view} /> : <FileLine file={file} />;
+  const served = file.media_type.startsWith('image/')
+    ? <Picture file={file} view={view} />
+    : <FileLine file={file} words={words} />;
   return (
     <>
       {file.state === 'ready' ? served : <HeldFile file={file} />}
-      {caption && <p className="hc-words">{caption}</p>}
+      {caption && <p className="hc-words"><Marked parts={marked(caption, words)} /></p>}
     </>
   );
 }

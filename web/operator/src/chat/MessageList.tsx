@@ -1,17 +1,26 @@
 import { type Conversation, type ConversationSnapshot, timeline } from '@housecall/sdk';
-import { useMemo } from 'react';
+import { useEffect, useEffectEvent, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 
+import { useToast } from '../app/toasts';
 import { dayHeading } from '../format/time';
 import { Icon } from '../ui/Icon';
 import { iconDown } from '../ui/icons';
 import { useNow } from '../ui/useNow';
 import { Bubble } from './Bubble';
+import type { MenuPlace } from './MessageMenu';
 import { SystemRow } from './SystemRow';
 import { useReading } from './useReading';
 import { useThreadScroll } from './useThreadScroll';
 
 import './message-list.css';
+
+/** A message that is to be seen in its place. */
+export type Shown = {
+  seq: number;
+  /** Another one each time it is asked for. */
+  key: string;
+};
 
 type Props = {
   conversation: Conversation;
@@ -19,9 +28,35 @@ type Props = {
   /** What is seen counts as read. */
   reads: boolean;
   view: (file: string) => void;
+  menu: (place: MenuPlace) => void;
+  reveal: (seq: number) => void;
+  shown: Shown | undefined;
+  /** Words found in messages, by seq. */
+  found: ReadonlyMap<number, readonly string[]>;
 };
 
-export function MessageList({ conversation, snapshot, reads, view }: Props) {
+/** Loads back to the message and brings it into view. */
+function useShown(conversation: Conversation, shown: Shown | undefined, show: (seq: number) => boolean) {
+  const { t } = useTranslation();
+  const say = useToast();
+  const missed = useEffectEvent(() => say(t('chat.outOfReach'), 'bad'));
+  const { seq, key } = shown ?? { seq: 0, key: '' };
+  useEffect(() => {
+    if (seq === 0) return undefined;
+    let wanted = true;
+    void conversation.reveal(seq).then((held) => {
+      // The rows are rendered by the next frame.
+      requestAnimationFrame(() => {
+        if (wanted && !(held && show(seq))) missed();
+      });
+    });
+    return () => {
+      wanted = false;
+    };
+  }, [conversation, seq, key, show]);
+}
+
+export function MessageList({ conversation, snapshot, reads, view, menu, reveal, shown, found }: Props) {
   const { t, i18n } = useTranslation();
   const now = useNow(60_000);
   const items = useMemo(
@@ -30,6 +65,7 @@ export function MessageList({ conversation, snapshot, reads, view }: Props) {
   );
   const rows = useMemo(() => timeline(items), [items]);
   const scroll = useThreadScroll(conversation, snapshot, items);
+  useShown(conversation, shown, scroll.show);
   useReading(conversation, snapshot, reads && scroll.atBottom);
   return (
     <div className="hc-messages-frame">
@@ -47,7 +83,8 @@ export function MessageList({ conversation, snapshot, reads, view }: Props) {
           if (row.kind === 'message') {
             return (
               <Bubble
-                key={row.key} item={row.item} first={row.first} last={row.last} view={view}
+                key={row.key} item={row.item} first={row.first} last={row.last} view={view} menu={menu} reveal={reveal}
+                words={row.item.seq === null ? undefined : found.get(row.item.seq)}
                 conversation={conversation}
               />
             );

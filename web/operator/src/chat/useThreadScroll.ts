@@ -6,6 +6,10 @@ const NEAR_PX = 48;
 // Earlier messages are fetched before the reader meets the top.
 const TOP_PX = 240;
 
+// What was looked for is told apart for a moment.
+const FLASH = 'color-mix(in srgb, var(--hc-brand) 20%, transparent)';
+const FLASH_MS = 1800;
+
 /**
  * Newest at the bottom, and it stays there unless the reader scrolled up;
  * earlier messages come in above without moving what is read.
@@ -25,6 +29,19 @@ export function useThreadScroll(
     if (!element) return;
     sticks.current = true;
     element.scrollTop = element.scrollHeight;
+  }, []);
+
+  /** Brings a message into the middle; false when it is not in the list. */
+  const show = useCallback((seq: number): boolean => {
+    const element = box.current;
+    const row = element?.querySelector(`[data-seq="${seq}"]`);
+    if (!element || !row) return false;
+    row.scrollIntoView({ block: 'center' });
+    // Where everything fits, or it is among the last, nothing scrolls and nothing is let go.
+    sticks.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+    setAtBottom(sticks.current);
+    row.animate([{ backgroundColor: FLASH }, { backgroundColor: 'transparent' }], { duration: FLASH_MS, easing: 'ease-in' });
+    return true;
   }, []);
 
   const onScroll = useCallback(() => {
@@ -61,5 +78,5 @@ export function useThreadScroll(
     return () => observer.disconnect();
   }, []);
 
-  return { box, atBottom, toNewest, onScroll };
+  return { box, atBottom, toNewest, show, onScroll };
 }

@@ -1,5 +1,5 @@
 import { useTranslation } from 'react-i18next';
-import { Link, useParams } from 'react-router';
+import { Link, useLocation, useParams, useSearchParams } from 'react-router';
 
 import { usePatient } from '../api/queries';
 import { Header } from '../app/Header';
@@ -15,6 +15,10 @@ export function ClientPage() {
   const { id = '' } = useParams();
   const phone = usePhone();
   const { data: card } = usePatient(id);
+  const [params] = useSearchParams();
+  const { key } = useLocation();
+  const seq = Number(params.get('message'));
+  const target = Number.isSafeInteger(seq) && seq > 0 ? { seq, key, words: [] } : undefined;
   const back = (
     <Link to="/clients" className="btn btn-icon btn-bare" aria-label={t('clients.all')} title={t('clients.all')}>
       <Icon icon={iconBack} size={22} />
@@ -26,7 +30,7 @@ export function ClientPage() {
       <div className="hc-client">
         <div className="hc-client-card"><PatientCard id={id} /></div>
         {!phone && card && (
-          <ConversationView id={card.conversation} writable={false} readOnly={t('consultation.readOnly')} />
+          <ConversationView id={card.conversation} writable={false} readOnly={t('consultation.readOnly')} target={target} />
         )}
       </div>
     </>

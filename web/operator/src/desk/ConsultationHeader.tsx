@@ -11,7 +11,7 @@ import { midSentence, wholeNumber } from '../format/text';
 import { dayAndClock, waited } from '../format/time';
 import { Avatar } from '../ui/Avatar';
 import { Icon } from '../ui/Icon';
-import { iconBack, iconCard, iconPhone, iconVideo } from '../ui/icons';
+import { iconBack, iconCard, iconPhone, iconSearch, iconVideo } from '../ui/icons';
 import { usePhone } from '../ui/useMediaQuery';
 import { useNow } from '../ui/useNow';
 
@@ -23,6 +23,9 @@ type Props = {
   claim: () => void;
   transfer: () => void;
   close: () => void;
+  /** The search in the conversation is open. */
+  finding: boolean;
+  find: () => void;
   back: string;
   /** Opens the card where it does not stand beside the conversation. */
   card?: () => void;
@@ -63,7 +66,7 @@ function CallButtons({ row }: { row: ConsultationSummary }) {
   );
 }
 
-export function ConsultationHeader({ row, claiming, claim, transfer, close, back, card }: Props) {
+export function ConsultationHeader({ row, claiming, claim, transfer, close, finding, find, back, card }: Props) {
   const { t } = useTranslation();
   const me = useMe();
   const phone = usePhone();
@@ -83,6 +86,12 @@ export function ConsultationHeader({ row, claiming, claim, transfer, close, back
         <h2 title={title}>{title}</h2>
         <p title={subtitle}>{subtitle}</p>
       </div>
+      <CButton
+        color="link" className="btn-icon btn-bare" data-testid="find" aria-pressed={finding}
+        aria-label={t('find.open')} title={t('find.open')} onClick={find}
+      >
+        <Icon icon={iconSearch} />
+      </CButton>
       <div className="hc-pane-actions">
         {row.state === 'waiting' && (
           <CButton color="primary" data-testid="claim" disabled={claiming} onClick={claim}>

@@ -42,6 +42,7 @@ function Opened({ row, place }: { row: ConsultationSummary; place: DeskPlace }) 
   const { t } = useTranslation();
   const wide = useWide();
   const [dialog, setDialog] = useState<'close' | 'transfer' | 'card'>();
+  const [finding, setFinding] = useState(false);
   const actions = useConsultationActions(row.id);
   const writing = useWriting(row);
   const lost = useLost(row, actions.claim.error);
@@ -53,10 +54,14 @@ function Opened({ row, place }: { row: ConsultationSummary; place: DeskPlace }) 
       <section className="hc-pane" aria-label={row.patient.name || t('person.noName')} data-testid="consultation" data-state={row.state}>
         <ConsultationHeader
           row={row} claiming={actions.claim.isPending} claim={claim} back={place.addressOf(place.tab)}
+          finding={finding} find={() => setFinding((before) => !before)}
           close={() => setDialog('close')} transfer={() => setDialog('transfer')}
           {...(!wide && { card: () => setDialog('card') })}
         />
-        <ConversationView id={row.conversation} {...writing} />
+        <ConversationView
+          id={row.conversation} {...writing} target={place.target}
+          finding={finding} stopFinding={() => setFinding(false)}
+        />
       </section>
       {wide && <aside className="hc-aside"><PatientCard id={row.patient.id} current={row.id} /></aside>}
       {!wide && (

@@ -3,10 +3,11 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 
 import { usePresence } from '../api/presence';
-import { type DeskTab, itemsOf, useConsultations } from '../api/queries';
+import { type DeskTab, itemsOf, useConsultations, useMessageSearch } from '../api/queries';
 import { Icon } from '../ui/Icon';
 import { iconDown, iconInbox, iconSearch } from '../ui/icons';
 import { Empty, Failed, SkeletonRows } from '../ui/States';
+import { Hits } from './Hits';
 import { QueueRow } from './QueueRow';
 import type { DeskPlace } from './useDeskPlace';
 import { useHeldRows } from './useHeldRows';
@@ -49,12 +50,12 @@ function Rows({ place }: { place: DeskPlace }) {
     return <Failed error={query.error} retry={() => void query.refetch()} />;
   }
   if (held.rows.length === 0) {
-    return place.q
-      ? <Empty icon={iconSearch} title={t('desk.emptySearch')} hint={t('desk.emptySearchHint')} />
-      : <Empty icon={iconInbox} title={t(EMPTY[place.tab])} hint={t(`${EMPTY[place.tab]}Hint`)} />;
+    // What was looked for may be in messages, which stand below.
+    return place.q ? null : <Empty icon={iconInbox} title={t(EMPTY[place.tab])} hint={t(`${EMPTY[place.tab]}Hint`)} />;
   }
   return (
     <>
+      {place.q && <h3 className="hc-list-head">{t('find.consultations')}</h3>}
       {held.arrived > 0 && (
         <button type="button" className="hc-arrived" data-testid="arrived" onClick={held.release}>
           <Icon icon={iconDown} size={14} />
@@ -80,12 +81,30 @@ function Rows({ place }: { place: DeskPlace }) {
   );
 }
 
+/** Consultations of this tab by name, phone and number, and below them messages by their words. */
+function Searched({ place }: { place: DeskPlace }) {
+  const { t } = useTranslation();
+  const consultations = useConsultations(place.tab, place.q);
+  const messages = useMessageSearch(place.q);
+  const nothing = consultations.isSuccess && itemsOf(consultations.data).length === 0
+    && !messages.isFetching && !messages.isError && itemsOf(messages.data).length === 0;
+  if (nothing) return <Empty icon={iconSearch} title={t('desk.emptySearch')} hint={t('desk.emptySearchHint')} />;
+  return (
+    <div className="hc-list-scroll">
+      <Rows place={place} />
+      <Hits query={messages} place={place} />
+    </div>
+  );
+}
+
 export function DeskList({ place }: { place: DeskPlace }) {
   const { t } = useTranslation();
   return (
     <section className="hc-list" aria-label={t('desk.list')}>
       <Tabs place={place} />
-      <Rows key={`${place.tab} ${place.q}`} place={place} />
+      {place.q
+        ? <Searched key={`${place.tab} ${place.q}`} place={place} />
+        : <Rows key={place.tab} place={place} />}
     </section>
   );
 }

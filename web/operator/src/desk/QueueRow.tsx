@@ -45,7 +45,7 @@ function useLastWords(row: ConsultationSummary): string {
   if (!last) return t('desk.noWords');
   // The preview of a system message is the name of its event.
   if (last.kind === 'system') return t([`desk.events.${last.preview}`, 'desk.system']);
-  const words = last.preview || t('desk.photo');
+  const words = last.kind === 'deleted' ? t('chat.deleted') : last.preview || t('desk.photo');
   return last.from === 'operator' ? t('desk.answer', { words }) : words;
 }
 

@@ -1,5 +1,5 @@
 import { useCallback } from 'react';
-import { useNavigate, useParams, useSearchParams } from 'react-router';
+import { useLocation, useNavigate, useParams, useSearchParams } from 'react-router';
 
 import { useMe } from '../api/house';
 import type { DeskTab } from '../api/queries';
@@ -18,8 +18,14 @@ export function useDeskPlace() {
   const asked = params.get('tab');
   const tab = tabs.find((known) => known === asked) ?? 'queue';
   const q = params.get('q') ?? '';
-  const addressOf = (nextTab: DeskTab, nextId?: string) => {
-    const search = new URLSearchParams({ tab: nextTab, ...(q && { q }) });
+  const { key, state } = useLocation();
+  const seq = Number(params.get('message'));
+  const target = Number.isSafeInteger(seq) && seq > 0
+    // The key is the visit's: the same row pressed again shows its message again.
+    ? { seq, key, words: (state as { found?: string[] } | null)?.found ?? [] }
+    : undefined;
+  const addressOf = (nextTab: DeskTab, nextId?: string, message?: number) => {
+    const search = new URLSearchParams({ tab: nextTab, ...(q && { q }), ...(message && { message: String(message) }) });
     return `/consultations${nextId ? `/${nextId}` : ''}?${search}`;
   };
   const setSearch = useCallback((words: string) => {
@@ -27,11 +33,13 @@ export function useDeskPlace() {
       const next = new URLSearchParams(before);
       if (words) next.set('q', words);
       else next.delete('q');
+      // Shown already; a new search is not about it.
+      next.delete('message');
       return next;
     }, { replace: true });
   }, [setParams]);
   const go = (nextTab: DeskTab, nextId?: string) => void navigate(addressOf(nextTab, nextId));
-  return { id, tab, q, tabs, addressOf, setSearch, go };
+  return { id, tab, q, tabs, target, addressOf, setSearch, go };
 }
 
 export type DeskPlace = ReturnType<typeof useDeskPlace>;

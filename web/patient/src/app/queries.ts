@@ -1,5 +1,5 @@
 /** Server state by TanStack Query, kept on the phone so that the app opens without a network. */
-import { QueryClient, dehydrate, hydrate, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { QueryClient, defaultShouldDehydrateQuery, dehydrate, hydrate, useInfiniteQuery, useQuery, type Query } from '@tanstack/react-query';
 import { ApiError } from '@housecall/sdk';
 
 import { housecall } from './client';
@@ -27,7 +27,7 @@ export function keepQueries(): void {
   queryClient.getQueryCache().subscribe(() => {
     timer ??= setTimeout(() => {
       timer = undefined;
-      if (housecall.session.me) save(JSON.stringify(dehydrate(queryClient)));
+      if (housecall.session.me) save(JSON.stringify(dehydrate(queryClient, { shouldDehydrateQuery: isKept })));
     }, 1_000);
   });
   housecall.session.onSignedOut(() => {
@@ -44,6 +44,11 @@ export function keepQueries(): void {
   });
   // Whatever changed while there was no connection.
   housecall.realtime.on('welcome', () => void queryClient.invalidateQueries({ refetchType: 'active' }));
+}
+
+/** What was searched for is not worth the phone's memory. */
+function isKept(query: Query): boolean {
+  return query.queryKey[0] !== 'search' && defaultShouldDehydrateQuery(query);
 }
 
 function save(text: string | null): void {

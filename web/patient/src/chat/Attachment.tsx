@@ -1,11 +1,12 @@
 import { IonIcon } from '@ionic/react';
-import type { FileView, MessageBody, PendingFile } from '@housecall/sdk';
+import { marked, type FileView, type MessageBody, type PendingFile } from '@housecall/sdk';
 import { documentTextOutline, imageOutline } from 'ionicons/icons';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { housecall } from '../app/client';
 import { fileSize } from '../app/format';
+import { Marked } from '../ui/Marked';
 import { ImageViewer } from './ImageViewer';
 import { useCheckedFile } from './useCheckedFile';
 import { useFileUrl } from './useFileUrl';
@@ -13,12 +14,19 @@ import { useFileUrl } from './useFileUrl';
 type FileBody = Extract<MessageBody, { kind: 'file' }>;
 
 /** A photo as a picture, anything else as a card with its type and size. */
-export function Attachment({ body, own }: { body: FileBody | PendingFile; own: boolean }) {
+export function Attachment({ body, ...rest }: { body: FileBody | PendingFile; own: boolean; words: readonly string[] }) {
   if (body.kind === 'pending_file') return <Pending body={body} />;
-  return <Stored file={body.file} own={own} />;
+  return <Stored file={body.file} {...rest} />;
 }
 
-function Stored({ file: sent, own }: { file: FileView; own: boolean }) {
+interface StoredProps {
+  file: FileView;
+  own: boolean;
+  /** Words that were looked for. */
+  words: readonly string[];
+}
+
+function Stored({ file: sent, own, words }: StoredProps) {
   const { t } = useTranslation();
   const file = useCheckedFile(sent);
   if (file.state !== 'ready') {
@@ -29,7 +37,7 @@ function Stored({ file: sent, own }: { file: FileView; own: boolean }) {
       </div>
     );
   }
-  return file.media_type.startsWith('image/') ? <Photo file={file} /> : <Document file={file} own={own} />;
+  return file.media_type.startsWith('image/') ? <Photo file={file} /> : <Document file={file} own={own} words={words} />;
 }
 
 function Pending({ body }: { body: PendingFile }) {
@@ -79,7 +87,7 @@ function Photo({ file }: { file: FileView }) {
   );
 }
 
-function Document({ file, own }: { file: FileView; own: boolean }) {
+function Document({ file, own, words }: StoredProps) {
   const { t } = useTranslation();
   const [onDevice, setOnDevice] = useState(false);
   const [state, setState] = useState<'idle' | 'busy' | 'failed'>('idle');
@@ -105,19 +113,21 @@ function Document({ file, own }: { file: FileView; own: boolean }) {
   const detail = onDevice && !own ? t('file.saved', { size }) : size;
   return (
     <button type="button" className="document" disabled={state === 'busy'} data-testid="document" onClick={() => void open()}>
-      <Card name={file.name} detail={state === 'failed' ? t('file.failed') : detail} />
+      <Card name={file.name} detail={state === 'failed' ? t('file.failed') : detail} words={words} />
     </button>
   );
 }
 
-function Card({ name, detail }: { name: string; detail: string }) {
+function Card({ name, detail, words = [] }: { name: string; detail: string; words?: readonly string[] }) {
   return (
     <span className="file-card">
       <span className="file-icon" aria-hidden="true">
         <IonIcon icon={documentTextOutline} />
       </span>
       <span className="file-text">
-        <span className="file-name">{name}</span>
+        <span className="file-name">
+          <Marked parts={marked(name, words)} />
+        </span>
         <span className="file-detail">{detail}</span>
       </span>
     </span>

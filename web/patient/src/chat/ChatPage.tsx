@@ -1,6 +1,6 @@
 import { IonIcon, IonPage, useIonViewDidEnter, useIonViewWillLeave } from '@ionic/react';
 import type { CallMedia, ConsultationSummary } from '@housecall/sdk';
-import { callOutline, videocamOutline } from 'ionicons/icons';
+import { callOutline, searchOutline, videocamOutline } from 'ionicons/icons';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 
@@ -20,17 +20,24 @@ export function ChatPage() {
   useIonViewWillLeave(() => setShown(false));
   const { data: home } = useHome();
   const id = conversation ?? home?.conversation ?? null;
+  const [finding, setFinding] = useState(false);
   return (
     <IonPage data-testid="chat">
-      <Head consultation={home?.open ?? null} />
+      <Head consultation={home?.open ?? null} finding={finding} onFind={() => setFinding((before) => !before)} />
       <OfflineBar />
-      {id && <Talk conversation={id} shown={shown} />}
+      {id && <Talk conversation={id} shown={shown} finding={finding} onFound={() => setFinding(false)} />}
     </IonPage>
   );
 }
 
+interface HeadProps {
+  consultation: ConsultationSummary | null;
+  finding: boolean;
+  onFind: () => void;
+}
+
 /** Who answers now, and the ways to call them while a consultation is active. */
-function Head({ consultation }: { consultation: ConsultationSummary | null }) {
+function Head({ consultation, finding, onFind }: HeadProps) {
   const { t } = useTranslation();
   const operator = consultation?.state === 'active' ? consultation.operator : null;
   const online = usePresence(operator?.id ?? null);
@@ -48,11 +55,14 @@ function Head({ consultation }: { consultation: ConsultationSummary | null }) {
               {online === false && t('chat.away')}
             </p>
           </div>
-          <CallButtons consultation={consultation} />
         </>
       ) : (
         <Clinic consultation={consultation} />
       )}
+      <button type="button" className="icon-button" aria-label={t('find.open')} aria-pressed={finding} data-testid="find" onClick={onFind}>
+        <IonIcon icon={searchOutline} aria-hidden="true" />
+      </button>
+      {operator && <CallButtons consultation={consultation} />}
     </header>
   );
 }

@@ -1,21 +1,35 @@
 import { IonActionSheet, IonIcon } from '@ionic/react';
-import { attachOutline, documentOutline, imageOutline, paperPlaneOutline } from 'ionicons/icons';
-import { useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { attachOutline, checkmarkOutline, documentOutline, imageOutline, paperPlaneOutline } from 'ionicons/icons';
+import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { housecall } from '../app/client';
 import { fileSize } from '../app/format';
 import { useBrand } from '../app/queries';
+import { wordsOf, type Aim } from './aim';
+import { AimBar } from './AimBar';
 
 const MAX_HEIGHT = 128;
 
+interface Props {
+  conversation: string;
+  /** The message that is answered or changed. */
+  aim: Aim | null;
+  onAim: (aim: Aim | null) => void;
+  onSent: () => void;
+}
+
 /** Where a message is written; drafts survive leaving the page. */
-export function Composer({ conversation, onSent }: { conversation: string; onSent: () => void }) {
+export function Composer({ conversation, aim, onAim, onSent }: Props) {
   const { t } = useTranslation();
   const { data: brand } = useBrand();
   const store = housecall.chat.conversation(conversation);
   const draftKey = `housecall.draft.${conversation}`;
-  const [text, setText] = useState(() => readDraft(draftKey));
+  const [draft, setDraft] = useState(() => readDraft(draftKey));
+  // A message that is changed leaves the draft alone.
+  const [changed, setChanged] = useState({ key: '', text: '' });
+  const edited = aim?.kind === 'edit' ? aim.item : null;
+  const text = edited ? (changed.key === edited.key ? changed.text : wordsOf(edited)) : draft;
   const [error, setError] = useState<string | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
   const limit = brand?.max_message_characters ?? 4_000;
@@ -28,33 +42,57 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
     element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT)}px`;
   }, [text]);
 
+  const aimed = aim && `${aim.kind} ${aim.item.key}`;
+  useEffect(() => {
+    const element = field.current;
+    if (!aimed || !element) return;
+    element.focus();
+    element.setSelectionRange(element.value.length, element.value.length);
+  }, [aimed]);
+
   const change = (next: string) => {
-    setText(next);
     setError(null);
-    writeDraft(draftKey, next);
     store.setTyping(next.trim() !== '');
+    if (edited) {
+      setChanged({ key: edited.key, text: next });
+      return;
+    }
+    setDraft(next);
+    writeDraft(draftKey, next);
   };
 
+  const trimmed = text.trim();
+  // A file may do without a caption; words may not become none.
+  const ready =
+    over <= 0 &&
+    (edited ? trimmed !== wordsOf(edited) && (trimmed !== '' || edited.body.kind === 'file') : trimmed !== '');
+
   const send = () => {
-    const trimmed = text.trim();
-    if (trimmed === '' || over > 0) return;
-    store.sendText(trimmed);
-    change('');
-    onSent();
+    if (!ready) return;
+    if (edited) {
+      store.edit(edited, trimmed);
+    } else {
+      store.sendText(trimmed, { replyTo: aim?.item ?? null });
+      change('');
+      onSent();
+    }
+    onAim(null);
     field.current?.focus();
   };
 
   const sendFiles = (files: readonly File[]) => {
     const max = brand?.max_file_bytes ?? 20 * 1024 * 1024;
     setError(null);
-    for (const file of files) {
+    for (const [index, file] of files.entries()) {
       if (file.size > max) setError(t('chat.file_large', { name: file.name, size: fileSize(max) }));
-      else store.sendFile(file, { name: file.name });
+      else store.sendFile(file, { name: file.name, replyTo: index === 0 ? (aim?.item ?? null) : null });
     }
+    onAim(null);
     onSent();
   };
 
   const handleKey = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') onAim(null);
     // On a phone's keyboard Enter makes a new line; a mouse means a desk with a real keyboard.
     const desk = globalThis.matchMedia('(hover: hover) and (pointer: fine)').matches;
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || !desk) return;
@@ -69,6 +107,7 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
           {error ?? t('chat.text_long', { count: over })}
         </p>
       )}
+      {aim && <AimBar aim={aim} onCancel={() => onAim(null)} />}
       <form
         className="composer-row"
         onSubmit={(event) => {
@@ -76,7 +115,7 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
           send();
         }}
       >
-        <Attach onFiles={sendFiles} />
+        {!edited && <Attach onFiles={sendFiles} />}
         <textarea
           ref={field}
           rows={1}
@@ -90,7 +129,7 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
           onBlur={() => store.setTyping(false)}
           onPaste={(event) => {
             const files = [...event.clipboardData.files];
-            if (files.length > 0) {
+            if (files.length > 0 && !edited) {
               event.preventDefault();
               sendFiles(files);
             }
@@ -99,11 +138,11 @@ export function Composer({ conversation, onSent }: { conversation: string; onSen
         <button
           type="submit"
           className="send"
-          aria-label={t('chat.send')}
+          aria-label={t(edited ? 'chat.save_edit' : 'chat.send')}
           data-testid="composer-send"
-          disabled={text.trim() === '' || over > 0}
+          disabled={!ready}
         >
-          <IonIcon icon={paperPlaneOutline} aria-hidden="true" />
+          <IonIcon icon={edited ? checkmarkOutline : paperPlaneOutline} aria-hidden="true" />
         </button>
       </form>
     </div>

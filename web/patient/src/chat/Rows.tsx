@@ -3,22 +3,28 @@ import { memo, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 
 import { day } from '../app/format';
-import { Bubble } from './Bubble';
+import { Bubble, type BubbleActions } from './Bubble';
 import { systemText } from './system';
 import './rows.css';
 
-interface Actions {
-  onRetry?: (id: string) => void;
-  onDiscard?: (id: string) => void;
+interface Props extends BubbleActions {
+  items: readonly ChatItem[];
+  /** Words found in messages, by seq. */
+  found?: ReadonlyMap<number, readonly string[]>;
 }
 
 /** The conversation's rows, without the scrolling around them. */
-export function Rows({ items, ...actions }: { items: readonly ChatItem[] } & Actions) {
+export function Rows({ items, found, ...actions }: Props) {
   const rows = useMemo(() => timeline(items), [items]);
   return (
     <div className="rows" role="log">
       {rows.map((row) => (
-        <Row key={row.key} row={row} {...actions} />
+        <Row
+          key={row.key}
+          row={row}
+          words={row.kind === 'message' && row.item.seq !== null ? found?.get(row.item.seq) : undefined}
+          {...actions}
+        />
       ))}
     </div>
   );
@@ -26,13 +32,19 @@ export function Rows({ items, ...actions }: { items: readonly ChatItem[] } & Act
 
 /** Rows are made anew at each change; what they show is compared here. */
 const Row = memo(RowContent, (a, b) => {
-  if (a.onRetry !== b.onRetry || a.row.kind !== b.row.kind || a.row.key !== b.row.key) return false;
+  if (a.onRetry !== b.onRetry || a.onMenu !== b.onMenu || a.onReveal !== b.onReveal) return false;
+  if (a.words !== b.words || a.row.kind !== b.row.kind || a.row.key !== b.row.key) return false;
   if (a.row.kind === 'day' || b.row.kind === 'day') return true;
   if (a.row.item !== b.row.item) return false;
   return a.row.kind !== 'message' || b.row.kind !== 'message' || (a.row.first === b.row.first && a.row.last === b.row.last);
 });
 
-function RowContent({ row, onRetry, onDiscard }: { row: TimelineRow } & Actions) {
+interface RowProps extends BubbleActions {
+  row: TimelineRow;
+  words: readonly string[] | undefined;
+}
+
+function RowContent({ row, words, ...actions }: RowProps) {
   const { t } = useTranslation();
   switch (row.kind) {
     case 'day':
@@ -48,6 +60,6 @@ function RowContent({ row, onRetry, onDiscard }: { row: TimelineRow } & Actions)
       );
     }
     case 'message':
-      return <Bubble item={row.item} first={row.first} last={row.last} onRetry={onRetry} onDiscard={onDiscard} />;
+      return <Bubble item={row.item} first={row.first} last={row.last} words={words} {...actions} />;
   }
 }

@@ -3,6 +3,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObje
 
 const NEAR_BOTTOM_PX = 80;
 const NEAR_TOP_PX = 240;
+// What was looked for is told apart for a moment.
+const FLASH = 'color-mix(in srgb, var(--hc-brand) 20%, transparent)';
+const FLASH_MS = 1_800;
 
 interface Scroll {
   box: RefObject<HTMLDivElement | null>;
@@ -10,6 +13,8 @@ interface Scroll {
   atBottom: boolean;
   onScroll: () => void;
   toBottom: () => void;
+  /** Brings a message into the middle; false when it is not in the list. */
+  show: (seq: number) => boolean;
 }
 
 export function useScroll(firstKey: string | undefined, onTop: () => void): Scroll {
@@ -25,6 +30,18 @@ export function useScroll(firstKey: string | undefined, onTop: () => void): Scro
     stick.current = true;
     setAtBottom(true);
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, []);
+
+  const show = useCallback((seq: number) => {
+    const element = box.current;
+    const row = element?.querySelector(`[data-seq="${seq}"]`);
+    if (!element || !row) return false;
+    row.scrollIntoView({ block: 'center' });
+    // Where everything fits, or it is among the last, nothing scrolls and nothing is let go.
+    stick.current = element.scrollHeight - element.clientHeight - element.scrollTop < NEAR_BOTTOM_PX;
+    setAtBottom(stick.current);
+    row.animate([{ backgroundColor: FLASH }, { backgroundColor: 'transparent' }], { duration: FLASH_MS, easing: 'ease-in' });
+    return true;
   }, []);
 
   useLayoutEffect(() => {
@@ -61,5 +78,5 @@ export function useScroll(firstKey: string | undefined, onTop: () => void): Scro
     if (element.scrollTop < NEAR_TOP_PX) onTop();
   }, [onTop]);
 
-  return { box, content, atBottom, onScroll, toBottom };
+  return { box, content, atBottom, onScroll, toBottom, show };
 }

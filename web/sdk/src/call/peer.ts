@@ -4,7 +4,7 @@
  * camera, second video screen; further ones only receive. Knows nothing of ringing.
  */
 import type { IceServer, MediaSlot, TrackSource } from '../generated/realtime';
-import { Encodings } from './encodings';
+import { cameraEncodings, Encodings } from './encodings';
 import type { OwnSources } from './health';
 import type { Received } from './people';
 import { tuned } from './sdp';
@@ -64,7 +64,7 @@ export class Peer {
     });
     const direction = sends ? 'sendrecv' : 'recvonly';
     this.audio = this.connection.addTransceiver('audio', { direction });
-    this.video = this.connection.addTransceiver('video', { direction });
+    this.video = this.connection.addTransceiver('video', { direction, ...(sends ? { sendEncodings: cameraEncodings() } : {}) });
     this.camera = new Encodings(this.video.sender, 'camera');
     preferRedundancy(this.audio);
     this.listen();

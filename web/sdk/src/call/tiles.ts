@@ -30,6 +30,7 @@ export class Tiles {
   private readonly sizes: ResizeObserver | null;
   private readonly sights: IntersectionObserver | null;
   private readonly onVisibility = () => this.changed();
+  private readonly onShape = () => this.changed();
 
   constructor(private readonly send: (tiles: Tile[]) => boolean) {
     this.sizes = 'ResizeObserver' in globalThis ? new ResizeObserver((entries) => this.resized(entries)) : null;
@@ -44,10 +45,13 @@ export class Tiles {
     this.shown.set(element, { person, source, width, height, visible: true });
     this.sizes?.observe(element);
     this.sights?.observe(element);
+    // A video that learns or changes its picture's shape.
+    element.addEventListener('resize', this.onShape);
     this.changed();
     return () => {
       this.sizes?.unobserve(element);
       this.sights?.unobserve(element);
+      element.removeEventListener('resize', this.onShape);
       this.shown.delete(element);
       this.changed();
     };
@@ -78,7 +82,9 @@ export class Tiles {
     return this.slots
       .filter((slot) => slot.person !== null && slot.source !== null && slot.source !== 'microphone')
       .map(({ mid, person, source }) => {
-        const places = [...this.shown.values()].filter((one) => one.visible && one.person === person && one.source === source);
+        const places = [...this.shown.entries()]
+          .filter(([, one]) => one.visible && one.person === person && one.source === source)
+          .map(([element, one]) => pictureSize(element, one));
         const largest = places.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a), { width: 0, height: 0 });
         const pixels = (length: number) => (hidden ? 0 : Math.min(MAX_PIXELS, Math.round(length * ratio)));
         return { mid, width: pixels(largest.width), height: pixels(largest.height) };
@@ -116,4 +122,20 @@ export class Tiles {
     this.sentAt = performance.now();
     if (this.send(tiles)) this.lastSent = text;
   }
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/**
+ * How large the whole picture is drawn. One that covers its place is cut at two sides,
+ * and is drawn larger than the place: a wide picture on an upright phone much larger.
+ */
+function pictureSize(element: Element, { width, height }: Size): Size {
+  const { videoWidth = 0, videoHeight = 0 } = element as Partial<HTMLVideoElement>;
+  if (videoWidth === 0 || videoHeight === 0 || getComputedStyle(element).objectFit !== 'cover') return { width, height };
+  const scale = Math.max(width / videoWidth, height / videoHeight);
+  return { width: videoWidth * scale, height: videoHeight * scale };
 }

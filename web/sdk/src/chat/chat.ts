@@ -23,7 +23,8 @@ export class Chat {
   constructor(private readonly deps: ChatDeps) {
     const { realtime, session } = deps;
     realtime.on('chat.message', (data) => this.conversations.get(data.conversation)?.handleMessage(data.message));
-    realtime.on('chat.head', (data) => this.conversations.get(data.conversation)?.handleHead(data.head_seq));
+    realtime.on('chat.change', (data) => this.conversations.get(data.conversation)?.handleChange(data));
+    realtime.on('chat.head', (data) => this.conversations.get(data.conversation)?.handleHead(data));
     realtime.on('chat.receipt', (data) => this.conversations.get(data.conversation)?.handleReceipt(data));
     realtime.on('chat.typing', (data) => this.conversations.get(data.conversation)?.handleTyping(data));
     realtime.subscribe(() => this.handleConnection());

@@ -3,6 +3,9 @@ import type { Api } from '../api';
 import type { Files } from '../files';
 import type {
   ChatAck,
+  ChatChange,
+  ChatChangeAck,
+  ChatHead,
   ChatPage,
   ClientMessageId,
   ConsultationId,
@@ -10,6 +13,7 @@ import type {
   Message,
   PersonId,
   PersonKind,
+  Quote,
   ReceiptView,
   TypingView,
 } from '../generated/realtime';
@@ -17,9 +21,9 @@ import { Backoff } from '../net/backoff';
 import { RealtimeError } from '../net/errors';
 import type { Realtime } from '../realtime';
 import { Store } from '../store';
-import type { ConversationSnapshot } from '../types';
+import type { ChatItem, ConversationSnapshot } from '../types';
 import { ItemBuilder } from './items';
-import { MessageLog } from './log';
+import { MessageLog, quoteBody } from './log';
 import { Outbox, type OutboxEntry } from './outbox';
 import { Receipts } from './receipts';
 import type { LocalStorage } from './storage';
@@ -27,8 +31,16 @@ import { Typing } from './typing';
 
 const PAGE = 50;
 const CATCH_UP_PAGE = 200;
+const REVEAL_PAGE = 200;
+/** Further back than this, a message is not shown in its place: all between would have to be held. */
+const MAX_REVEAL = 5_000;
 /** Further behind than this, starting from the newest page is quicker than filling the gap. */
 const MAX_CATCH_UP = 600;
+const CHANGES_PAGE = 200;
+/** More changes than this, and everything is read again. */
+const MAX_CHANGES = 1_000;
+/** Before the house has said its own. */
+const DEFAULT_CHANGE_SECONDS = 3_600;
 
 export interface ConversationDeps {
   me: PersonId;
@@ -48,7 +60,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private holders = 0;
   private subscribed = false;
   private status: ConversationSnapshot['status'] = 'loading';
-  private loadingOlder = false;
+  private older: Promise<void> | null = null;
   private startReached = false;
   private cacheLoaded: Promise<void> | null = null;
   private syncing: Promise<void> | null = null;
@@ -68,6 +80,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.outbox = new Outbox(id, realtime, deps.api, deps.storage, {
       changed: () => this.publish(),
       acknowledged: (entry, ack) => this.acknowledge(entry, ack),
+      changeAcknowledged: (entry, ack) => this.acknowledgeChange(entry, ack),
       uploaded: (file, bytes) => deps.files.adopt(file, bytes),
     });
   }
@@ -88,17 +101,29 @@ export class Conversation extends Store<ConversationSnapshot> {
     };
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.loadingOlder || !this.getSnapshot().hasOlder) return;
-    this.loadingOlder = true;
-    this.publish();
-    try {
-      const page = await this.olderPage();
-      this.log.prepend(page);
-    } finally {
-      this.loadingOlder = false;
+  /** The page before the first message shown; one at a time. */
+  loadOlder(limit: number = PAGE): Promise<void> {
+    if (!this.getSnapshot().hasOlder) return Promise.resolve();
+    if (!this.older) {
+      this.older = this.loadOlderOnce(limit).finally(() => {
+        this.older = null;
+        this.publish();
+      });
       this.publish();
     }
+    return this.older;
+  }
+
+  /** Loads back to that message. False when it cannot be had: no connection, too far back, none such. */
+  async reveal(seq: number): Promise<boolean> {
+    await this.sync();
+    if (seq < this.log.high - MAX_REVEAL) return false;
+    while (seq < this.log.low && this.getSnapshot().hasOlder) {
+      const before = this.log.low;
+      await this.loadOlder(REVEAL_PAGE).catch(() => undefined);
+      if (this.log.low === before) return false;
+    }
+    return this.log.get(seq) !== undefined;
   }
 
   /** Loads back to the start of that consultation. */
@@ -111,19 +136,55 @@ export class Conversation extends Store<ConversationSnapshot> {
     }
   }
 
-  sendText(text: string): void {
+  sendText(text: string, options: { replyTo?: ChatItem | null } = {}): void {
     this.typing.setOwn(false);
-    this.outbox.addText('text', text);
+    this.outbox.addText('text', text, quote(options.replyTo));
   }
 
   /** Operators only: patients never see it. */
-  sendNote(text: string): void {
+  sendNote(text: string, options: { replyTo?: ChatItem | null } = {}): void {
     this.typing.setOwn(false);
-    this.outbox.addText('note', text);
+    this.outbox.addText('note', text, quote(options.replyTo));
   }
 
-  sendFile(file: Blob, options: { name: string; caption?: string }): void {
-    this.outbox.addFile(file, options.name, options.caption ?? '');
+  sendFile(file: Blob, options: { name: string; caption?: string; replyTo?: ChatItem | null }): void {
+    this.outbox.addFile(file, options.name, options.caption ?? '', quote(options.replyTo));
+  }
+
+  /** Whether the item is an own message that may still be edited and deleted. */
+  canChange(item: ChatItem): boolean {
+    if (!item.own) return false;
+    if (item.seq === null) return item.clientMessageId !== null && this.outbox.isUntouched(item.clientMessageId);
+    return saysSomething(item) && !this.isPast(item);
+  }
+
+  /** Whether it could have been changed, but the time for it is over. */
+  isTooLate(item: ChatItem): boolean {
+    return item.own && item.seq !== null && saysSomething(item) && this.isPast(item);
+  }
+
+  /** How long after sending a message may be changed; offline, as the last connection said. */
+  get changeWindowMs(): number {
+    const limits = this.deps.realtime.getSnapshot().welcome?.limits;
+    return (limits?.change_seconds ?? DEFAULT_CHANGE_SECONDS) * 1_000;
+  }
+
+  /** Whether the item may be answered: it says something, and is in the conversation. */
+  canReply(item: ChatItem): boolean {
+    return item.seq !== null && saysSomething(item);
+  }
+
+  /** New words for an own message; of a file, its caption. */
+  edit(item: ChatItem, text: string): void {
+    this.typing.setOwn(false);
+    if (item.seq !== null) this.outbox.addEdit(item.seq, text);
+    else if (item.clientMessageId) this.outbox.rewrite(item.clientMessageId, text);
+  }
+
+  /** Takes an own message back. */
+  remove(item: ChatItem): void {
+    if (item.seq !== null) this.outbox.addDelete(item.seq);
+    else if (item.clientMessageId) this.outbox.discard(item.clientMessageId);
   }
 
   retry(id: ClientMessageId): void {
@@ -171,9 +232,16 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (this.log.behind) void this.sync();
   }
 
-  handleHead(seq: number): void {
-    this.log.noteHead(seq);
-    if (this.log.behind && this.holders > 0) void this.sync();
+  handleHead(head: ChatHead): void {
+    this.log.noteHead(head.head_seq);
+    this.log.noteChangeHead(head.head_change);
+    if (this.isBehind && this.holders > 0) void this.sync();
+  }
+
+  handleChange(change: ChatChange): void {
+    const touched = this.log.change(change.change, change.message);
+    this.takeChanges([change.message, ...touched]);
+    if (this.log.behindChanges && this.holders > 0) void this.sync();
   }
 
   handleReceipt(view: ReceiptView): void {
@@ -202,7 +270,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       this.syncing = null;
       if (!this.syncAgain) return;
       this.syncAgain = false;
-      if (this.holders > 0 && (this.log.behind || !this.subscribed)) void this.sync();
+      if (this.holders > 0 && (this.isBehind || !this.subscribed)) void this.sync();
     });
     return this.syncing;
   }
@@ -215,6 +283,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     try {
       await this.subscribeOnce();
       await this.catchUp();
+      await this.catchUpChanges();
       this.backoff.reset();
       this.status = 'ready';
       this.receipts.report();
@@ -229,6 +298,9 @@ export class Conversation extends Store<ConversationSnapshot> {
     const state = await this.deps.realtime.request('chat.open', { conversation: this.id });
     this.subscribed = true;
     this.log.noteHead(state.head_seq);
+    // Whatever is read from now on is as after that change.
+    if (this.log.high === 0) this.startChanges(state.head_change);
+    else this.log.noteChangeHead(state.head_change);
     for (const view of state.receipts) this.receipts.handle(view);
     this.keepMarks();
   }
@@ -248,6 +320,44 @@ export class Conversation extends Store<ConversationSnapshot> {
     }
   }
 
+  private async catchUpChanges(): Promise<void> {
+    if (this.log.missedChanges > MAX_CHANGES) await this.startAgain();
+    while (this.log.behindChanges) {
+      const before = this.log.changedUpTo;
+      await this.fetchChanges(before);
+      if (this.log.changedUpTo === before) throw new RealtimeError('unavailable', 'the page did not reach the change');
+    }
+  }
+
+  private async fetchChanges(after: number): Promise<void> {
+    const page = await this.deps.realtime.request('chat.fetch_changes', {
+      conversation: this.id,
+      after_change: after,
+      limit: CHANGES_PAGE,
+    });
+    const touched = this.log.changes(page.messages, after, page.up_to_change);
+    // Messages outside of the window may be kept on the device.
+    this.takeChanges([...page.messages, ...touched]);
+  }
+
+  /** So much has changed that what is held is not worth keeping. */
+  private async startAgain(): Promise<void> {
+    await this.deps.storage.forgetMessages(this.id);
+    const page = await this.fetch({ limit: PAGE });
+    this.startChanges(page.head_change);
+    this.startReached = !page.has_more;
+    this.take(this.log.replace(page.messages));
+  }
+
+  private startChanges(change: number): void {
+    this.log.startChanges(change);
+    void this.deps.storage.putChanges(this.id, [], change);
+  }
+
+  private get isBehind(): boolean {
+    return this.log.behind || this.log.behindChanges;
+  }
+
   private async fetch(range: { after_seq?: number; before_seq?: number; limit: number }): Promise<ChatPage> {
     const page = await this.deps.realtime.request('chat.fetch', {
       conversation: this.id,
@@ -256,6 +366,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       limit: range.limit,
     });
     this.log.noteHead(page.head_seq);
+    if (this.log.joinedBy(page.head_change)) void this.deps.storage.putChanges(this.id, [], page.head_change);
     return page;
   }
 
@@ -269,10 +380,15 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (this.deps.realtime.online) this.retryTimer = setTimeout(() => void this.sync(), this.backoff.next());
   }
 
-  private async olderPage(): Promise<Message[]> {
+  private async loadOlderOnce(limit: number): Promise<void> {
+    this.log.prepend(await this.olderPage(limit));
+    if (this.log.behindChanges) void this.sync();
+  }
+
+  private async olderPage(limit: number): Promise<Message[]> {
     const before = this.log.low;
-    if (!this.deps.realtime.online) return this.deps.storage.messagesBefore(this.id, before, PAGE);
-    const page = await this.fetch({ before_seq: before, limit: PAGE });
+    if (!this.deps.realtime.online) return this.deps.storage.messagesBefore(this.id, before, limit);
+    const page = await this.fetch({ before_seq: before, limit });
     this.startReached = !page.has_more;
     void this.deps.storage.putMessages(this.id, page.messages);
     return page.messages;
@@ -284,8 +400,10 @@ export class Conversation extends Store<ConversationSnapshot> {
     for (const view of await this.deps.storage.marks(this.id)) this.receipts.handle(view);
     // What was read without a network has yet to be told.
     this.receipts.forgetReported();
+    const changed = await this.deps.storage.changedUpTo(this.id);
     if (this.log.high > 0) return;
     this.log.replace(cached);
+    this.log.startChanges(changed ?? 0);
     this.startReached = this.log.low === 1;
     this.status = 'cached';
     this.publish();
@@ -302,6 +420,18 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.publish();
   }
 
+  /** Messages are as they are now, here and on the device. */
+  private takeChanges(changed: readonly Message[]): void {
+    for (const { seq, body, change } of changed) {
+      if (body.kind === 'deleted' || body.kind === 'deleted_note') this.outbox.dropChanges(seq);
+      this.outbox.confirmChanges(seq, change);
+    }
+    // Before anything was read, how far the changes are known is not known either.
+    const upTo = this.log.high > 0 ? this.log.changedUpTo : null;
+    void this.deps.storage.putChanges(this.id, changed, upTo);
+    this.publish();
+  }
+
   private keepMarks(): void {
     void this.deps.storage.putMarks(this.id, this.receipts.all());
   }
@@ -312,6 +442,14 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (ack.seq <= this.log.high || this.holders === 0) this.outbox.confirm(id);
     else this.take(this.log.append([acknowledgedMessage(entry, ack, this.deps)]));
     if (this.log.behind && this.holders > 0) void this.sync();
+    this.publish();
+  }
+
+  private acknowledgeChange(entry: OutboxEntry, ack: ChatChangeAck): void {
+    // Shown until the change itself arrives, unless nobody looks, or it came first.
+    if (this.holders === 0 || ack.change <= this.log.changedUpTo) this.outbox.confirm(entry.record.id);
+    else this.log.noteChangeHead(ack.change);
+    if (this.log.behindChanges && this.holders > 0) void this.sync();
     this.publish();
   }
 
@@ -331,6 +469,10 @@ export class Conversation extends Store<ConversationSnapshot> {
     return false;
   }
 
+  private isPast(item: ChatItem): boolean {
+    return this.deps.realtime.serverNow() - item.sentAt >= this.changeWindowMs;
+  }
+
   private unreadCount(): number {
     let unread = 0;
     for (const message of this.log.messages()) {
@@ -347,7 +489,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       status: this.status,
       items: this.builder.build(this.log, this.outbox.list(), others),
       hasOlder: this.log.low > 1 && !this.startReached,
-      loadingOlder: this.loadingOlder,
+      loadingOlder: this.older !== null,
       headSeq: this.log.head,
       readSeq: this.receipts.readSeq,
       deliveredByOthersSeq: others.delivered,
@@ -356,6 +498,19 @@ export class Conversation extends Store<ConversationSnapshot> {
       typing: this.typing.list(),
     });
   }
+}
+
+/** It is neither deleted nor the system's. */
+function saysSomething({ body }: ChatItem): boolean {
+  return body.kind === 'text' || body.kind === 'file' || body.kind === 'note';
+}
+
+/** What an answer shows of the message it is to. */
+function quote(item: ChatItem | null | undefined): Quote | null {
+  if (!item || item.seq === null || item.body.kind === 'pending_file') return null;
+  const body = quoteBody(item.body);
+  if (!body) return null;
+  return { seq: item.seq, sender: item.sender, sender_name: item.senderName, sender_kind: item.senderKind, body };
 }
 
 function isWritten(message: Message): boolean {
@@ -368,19 +523,31 @@ function acknowledgedMessage(entry: OutboxEntry, ack: ChatAck, deps: Conversatio
   return {
     seq: ack.seq,
     sender: deps.me,
-    reply_to: null,
-    edited_at: null,
-    change: 0,
     sender_name: null,
     sender_kind: deps.kind,
     client_message_id: ack.client_message_id,
     consultation: null,
     sent_at: ack.sent_at,
-    body:
-      body.kind === 'file' && body.uploaded
-        ? { kind: 'file', file: body.uploaded, caption: body.caption }
-        : { kind: body.kind === 'note' ? 'note' : 'text', text: body.kind === 'file' ? body.caption : body.text },
+    reply_to: entry.record.replyTo ?? null,
+    edited_at: null,
+    change: 0,
+    body: acknowledgedBody(body),
   };
+}
+
+function acknowledgedBody(body: OutboxEntry['record']['body']): Message['body'] {
+  switch (body.kind) {
+    case 'text':
+    case 'note':
+      return { kind: body.kind, text: body.text };
+    case 'file':
+      return body.uploaded
+        ? { kind: 'file', file: body.uploaded, caption: body.caption }
+        : { kind: 'text', text: body.caption };
+    case 'edit':
+    case 'delete':
+      throw new Error('a change is not a message');
+  }
 }
 
 function emptySnapshot(id: ConversationId): ConversationSnapshot {

@@ -1,10 +1,18 @@
 /**
- * Messages on their way out of one conversation: kept on the device, sent in the
- * order of writing, one at a time, until the server acknowledged or refused them.
- * A resend carries the same client id, so the server stores it once.
+ * Messages and changes of messages on their way out of one conversation: kept on the
+ * device, sent in the order of writing, one at a time, until the server acknowledged
+ * or refused them. A resend carries the same client id, so it has its effect once.
  */
 import type { Api } from '../api';
-import type { ChatAck, ClientMessageId, ConversationId, FileView, SendBody } from '../generated/realtime';
+import type {
+  ChatAck,
+  ChatChangeAck,
+  ClientMessageId,
+  ConversationId,
+  FileView,
+  Quote,
+  SendBody,
+} from '../generated/realtime';
 import { uuidv7 } from '../ids';
 import { Backoff } from '../net/backoff';
 import { ApiError, RealtimeError } from '../net/errors';
@@ -13,6 +21,9 @@ import type { LocalStorage, OutboxRecord } from './storage';
 
 const SEND_TIMEOUT_MS = 15_000;
 
+type ChangeOut = Extract<OutboxRecord['body'], { kind: 'edit' | 'delete' }>;
+type MessageOut = Exclude<OutboxRecord['body'], ChangeOut>;
+
 export interface OutboxEntry {
   record: OutboxRecord;
   /** `acknowledged`: stored by the server, shown here until the log reaches it. */
@@ -20,11 +31,15 @@ export interface OutboxEntry {
   /** 0 to 1 while a file uploads. */
   progress: number | null;
   previewUrl: string | null;
+  /** Number of an acknowledged change. */
+  change?: number;
 }
 
 export interface OutboxEvents {
   changed(): void;
   acknowledged(entry: OutboxEntry, ack: ChatAck): void;
+  /** Shown as it will be until the log is as after that change; then `confirm` it. */
+  changeAcknowledged(entry: OutboxEntry, ack: ChatChangeAck): void;
   /** The bytes of an uploaded file, with the preview's URL if there is one. */
   uploaded(file: FileView, bytes: Blob): void;
 }
@@ -57,13 +72,41 @@ export class Outbox {
     return this.loading;
   }
 
-  addText(kind: 'text' | 'note', text: string): void {
-    this.add({ kind, text });
+  addText(kind: 'text' | 'note', text: string, replyTo: Quote | null): void {
+    this.add({ kind, text }, replyTo);
   }
 
-  addFile(file: Blob, name: string, caption: string): void {
-    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, uploaded: null, upload: null } as const;
-    this.add(body, file);
+  addFile(file: Blob, name: string, caption: string, replyTo: Quote | null): void {
+    const body = { kind: 'file', name, mediaType: file.type, sizeBytes: file.size, caption, upload: null, uploaded: null } as const;
+    this.add(body, replyTo, file);
+  }
+
+  /** What a message in the conversation is to say. Replaces an edit that has not gone yet. */
+  addEdit(seq: number, text: string): void {
+    this.dropChanges(seq);
+    this.add({ kind: 'edit', seq, text }, null);
+  }
+
+  addDelete(seq: number): void {
+    this.dropChanges(seq);
+    this.add({ kind: 'delete', seq }, null);
+  }
+
+  /** New words for a message that has never gone out. */
+  rewrite(id: ClientMessageId, text: string): void {
+    const entry = this.find(id);
+    if (!entry || !this.isUntouched(id)) return;
+    const { body } = entry.record;
+    if (body.kind === 'file') entry.record = { ...entry.record, body: { ...body, caption: text } };
+    else if (body.kind !== 'delete') entry.record = { ...entry.record, body: { ...body, text } };
+    void this.storage.putOutbox(entry.record);
+    this.events.changed();
+  }
+
+  /** Whether the server cannot know of it. */
+  isUntouched(id: ClientMessageId): boolean {
+    const entry = this.find(id);
+    return entry !== undefined && entry.phase === 'waiting' && !entry.record.tried;
   }
 
   retry(id: ClientMessageId): void {
@@ -90,6 +133,16 @@ export class Outbox {
   confirm(id: ClientMessageId): void {
     const entry = this.find(id);
     if (entry) this.remove(entry);
+  }
+
+  /** The message is as after this change: acknowledged changes of it need not be shown any more. */
+  confirmChanges(seq: number, change: number): void {
+    for (const entry of this.entries) {
+      const { body } = entry.record;
+      if ((body.kind === 'edit' || body.kind === 'delete') && body.seq === seq && (entry.change ?? Infinity) <= change) {
+        this.remove(entry);
+      }
+    }
   }
 
   /** Sends what waits, in order, while there is a connection. */
@@ -142,7 +195,16 @@ export class Outbox {
     }
   }
 
-  private add(body: OutboxRecord['body'], blob?: Blob): void {
+  /** Forgets changes of a message that have not gone: a later one, or a deletion, makes them idle. */
+  dropChanges(seq: number): void {
+    for (const entry of this.entries) {
+      const { body } = entry.record;
+      const waits = entry.phase === 'waiting' || entry.phase === 'failed';
+      if (waits && (body.kind === 'edit' || body.kind === 'delete') && body.seq === seq) this.remove(entry);
+    }
+  }
+
+  private add(body: OutboxRecord['body'], replyTo: Quote | null, blob?: Blob): void {
     const now = Date.now();
     // Never equal, even for two messages of one millisecond or a clock set back.
     this.lastOrder = Math.max(now, this.lastOrder + 1);
@@ -152,6 +214,7 @@ export class Outbox {
       order: this.lastOrder,
       createdAt: now,
       body,
+      replyTo,
       failed: null,
     };
     const entry: OutboxEntry = { record, phase: 'waiting', progress: null, previewUrl: preview(blob) };
@@ -171,21 +234,53 @@ export class Outbox {
   private async trySend(entry: OutboxEntry): Promise<boolean> {
     entry.phase = 'sending';
     this.events.changed();
+    await this.markTried(entry);
     try {
-      const body = await this.sendBody(entry);
-      const ack = await this.realtime.request(
-        'chat.send',
-        { conversation: this.conversation, client_message_id: entry.record.id, body, reply_to: null },
-        { timeoutMs: SEND_TIMEOUT_MS },
-      );
+      const { body } = entry.record;
+      if (body.kind === 'edit' || body.kind === 'delete') await this.sendChange(entry, body);
+      else await this.sendMessage(entry, body);
       this.backoff.reset();
-      entry.phase = 'acknowledged';
-      void this.storage.removeOutbox(entry.record.id);
-      this.events.acknowledged(entry, ack);
       return true;
     } catch (error) {
       return this.handleFailure(entry, error);
     }
+  }
+
+  /** Before the first attempt, so that a crash in the middle of it is remembered. */
+  private async markTried(entry: OutboxEntry): Promise<void> {
+    if (entry.record.tried) return;
+    entry.record = { ...entry.record, tried: true };
+    await this.storage.putOutbox(entry.record);
+  }
+
+  private async sendMessage(entry: OutboxEntry, written: MessageOut): Promise<void> {
+    const body = await this.sendBody(entry, written);
+    const ack = await this.realtime.request(
+      'chat.send',
+      {
+        conversation: this.conversation,
+        client_message_id: entry.record.id,
+        reply_to: entry.record.replyTo?.seq ?? null,
+        body,
+      },
+      { timeoutMs: SEND_TIMEOUT_MS },
+    );
+    entry.phase = 'acknowledged';
+    void this.storage.removeOutbox(entry.record.id);
+    this.events.acknowledged(entry, ack);
+  }
+
+  private async sendChange(entry: OutboxEntry, body: ChangeOut): Promise<void> {
+    const change = { conversation: this.conversation, seq: body.seq, client_change_id: entry.record.id };
+    const options = { timeoutMs: SEND_TIMEOUT_MS };
+    const ack =
+      body.kind === 'edit'
+        ? await this.realtime.request('chat.edit', { ...change, text: body.text }, options)
+        : await this.realtime.request('chat.delete', change, options);
+    entry.phase = 'acknowledged';
+    entry.change = ack.change;
+    void this.storage.removeOutbox(entry.record.id);
+    this.events.changeAcknowledged(entry, ack);
   }
 
   private handleFailure(entry: OutboxEntry, error: unknown): boolean {
@@ -207,8 +302,7 @@ export class Outbox {
     return false;
   }
 
-  private async sendBody(entry: OutboxEntry): Promise<SendBody> {
-    const { body } = entry.record;
+  private async sendBody(entry: OutboxEntry, body: MessageOut): Promise<SendBody> {
     if (body.kind !== 'file') return { kind: body.kind, text: body.text };
     const file = body.uploaded ?? (await this.uploadFile(entry, body));
     return { kind: 'file', file: file.id, caption: body.caption };

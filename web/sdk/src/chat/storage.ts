@@ -13,12 +13,15 @@ import type {
   Message,
   PersonId,
   PersonKind,
+  Quote,
   ReceiptView,
 } from '../generated/realtime';
 
 export type OutboxBody =
   | { kind: 'text'; text: string }
   | { kind: 'note'; text: string }
+  | { kind: 'edit'; seq: number; text: string }
+  | { kind: 'delete'; seq: number }
   | {
       kind: 'file';
       name: string;
@@ -37,6 +40,10 @@ export interface OutboxRecord {
   order: number;
   createdAt: number;
   body: OutboxBody;
+  /** The message that is answered. */
+  replyTo?: Quote | null;
+  /** It was sent at least once, so it may be stored by the server as it is. */
+  tried?: boolean;
   /** Set when the server refused it for good. */
   failed: string | null;
 }
@@ -48,6 +55,8 @@ interface Schema extends DBSchema {
   messages: { key: [ConversationId, number]; value: Message };
   /** Everybody's delivered and read marks. */
   marks: { key: ConversationId; value: ReceiptView[] };
+  /** All messages kept here are as after this change of their conversation. */
+  changes: { key: ConversationId; value: number };
   files: { key: FileId; value: { id: FileId; blob: Blob; usedAt: number }; indexes: { usedAt: number } };
 }
 
@@ -106,6 +115,47 @@ export class LocalStorage {
     });
   }
 
+  /**
+   * Replaces those of the messages that are kept here, forgets the files of deleted
+   * ones, and remembers how far the conversation's changes are known, if that is given.
+   * All or nothing.
+   */
+  async putChanges(conversation: ConversationId, messages: readonly Message[], upTo: number | null): Promise<void> {
+    if (!this.keepsMessages) return;
+    await this.attempt(async (db) => {
+      const tx = db.transaction(['messages', 'changes', 'files'], 'readwrite');
+      const kept = tx.objectStore('messages');
+      for (const message of messages) {
+        const key: [ConversationId, number] = [conversation, message.seq];
+        const known = await kept.get(key);
+        if (known?.body.kind === 'file' && message.body.kind === 'deleted') {
+          void tx.objectStore('files').delete(known.body.file.id);
+        }
+        if (known && (known.change ?? 0) < message.change) void kept.put(message, key);
+        else if (known && message.reply_to) void kept.put({ ...known, reply_to: message.reply_to }, key);
+      }
+      if (upTo !== null) void tx.objectStore('changes').put(upTo, conversation);
+      await tx.done;
+    });
+  }
+
+  /** Null when no messages are kept. */
+  async changedUpTo(conversation: ConversationId): Promise<number | null> {
+    if (!this.keepsMessages) return null;
+    return (await this.attempt((db) => db.get('changes', conversation))) ?? null;
+  }
+
+  /** So much has changed that reading again is quicker than catching up. */
+  async forgetMessages(conversation: ConversationId): Promise<void> {
+    await this.attempt(async (db) => {
+      const tx = db.transaction(['messages', 'changes'], 'readwrite');
+      const range = IDBKeyRange.bound([conversation, 0], [conversation, Number.MAX_SAFE_INTEGER]);
+      void tx.objectStore('messages').delete(range);
+      void tx.objectStore('changes').delete(conversation);
+      await tx.done;
+    });
+  }
+
   /** The newest messages on the device that have no gap among them, ascending. */
   async newestMessages(conversation: ConversationId, limit: number): Promise<Message[]> {
     if (!this.keepsMessages) return [];
@@ -151,6 +201,7 @@ export class LocalStorage {
     await this.attempt(async (db) => {
       await db.clear('messages');
       await db.clear('marks');
+      await db.clear('changes');
       await db.clear('files');
     });
   }
@@ -199,13 +250,17 @@ export class LocalStorage {
   }
 
   private open(): Promise<IDBPDatabase<Schema> | null> {
-    this.opening ??= openDB<Schema>(this.name, 1, {
-      upgrade(db) {
-        db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('conversation', 'conversation');
-        db.createObjectStore('blobs');
-        db.createObjectStore('messages');
-        db.createObjectStore('marks');
-        db.createObjectStore('files', { keyPath: 'id' }).createIndex('usedAt', 'usedAt');
+    this.opening ??= openDB<Schema>(this.name, 2, {
+      upgrade(db, from) {
+        if (from < 1) {
+          db.createObjectStore('outbox', { keyPath: 'id' }).createIndex('conversation', 'conversation');
+          db.createObjectStore('blobs');
+          db.createObjectStore('messages');
+          db.createObjectStore('marks');
+          db.createObjectStore('files', { keyPath: 'id' }).createIndex('usedAt', 'usedAt');
+        }
+        // Messages kept before there were changes are as after none.
+        if (from < 2) db.createObjectStore('changes');
       },
       // Another tab signs out and deletes the database: do not stand in its way.
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),

@@ -278,6 +278,11 @@ export type ChatOpen = { conversation: ConversationId, };
 
 export type ChatPage = { conversation: ConversationId, messages: Array<Message>, head_seq: number, 
 /**
+ * The messages are as after this change, or a later one: it was read before
+ * them. Who knows of later changes asks for those after this one again.
+ */
+head_change: number, 
+/**
  * More exist in the direction that was asked for.
  */
 has_more: boolean, };

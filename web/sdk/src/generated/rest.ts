@@ -546,6 +546,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Messages whose text, or whose file's name, holds all the words, newest first. */
+        get: operations["searchMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/operators": {
         parameters: {
             query?: never;
@@ -1066,6 +1083,28 @@ export interface components {
          * @enum {string}
          */
         MediaPath: "udp" | "tcp" | "turn_udp" | "turn_tcp" | "turn_tls";
+        /** @description A message that was searched for. */
+        MessageHit: {
+            consultation: components["schemas"]["ConsultationId"] | null;
+            conversation: components["schemas"]["ConversationId"];
+            /** @description The file's name; empty when there is none. */
+            file_name: components["schemas"]["SnippetPart"][];
+            from: components["schemas"]["PersonKind"];
+            /** @description `text`, `file` or `note`. */
+            kind: string;
+            /** @description Whose conversation it is. */
+            patient: components["schemas"]["PatientBrief"];
+            sender_name: string;
+            sent_at: components["schemas"]["TimestampMs"];
+            /** Format: int64 */
+            seq: number;
+            /** @description The text, or the file's caption, around the first word found. */
+            snippet: components["schemas"]["SnippetPart"][];
+        };
+        MessageHitPage: {
+            items: components["schemas"]["MessageHit"][];
+            next: string | null;
+        };
         Operator: {
             /**
              * Format: int32
@@ -1273,6 +1312,11 @@ export interface components {
          * @description A signed-in device: one family of refresh tokens.
          */
         SessionId: string;
+        SnippetPart: {
+            /** @description It is (the beginning of) a word that was looked for. */
+            hit: boolean;
+            text: string;
+        };
         /** @description A field of medicine, in both languages of the interface. */
         Specialty: {
             /** @description Stable code, as `cardiology`. */
@@ -2464,6 +2508,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused: problem details */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchMessages: {
+        parameters: {
+            query: {
+                /** @description Words that are all in the message; the last one may be unfinished. */
+                q: string;
+                /** @description Only in this conversation. */
+                conversation?: string;
+                /** @description `next` of the page before. */
+                after?: string;
+                /** @description 1 to 50; 20 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageHitPage"];
+                };
             };
             /** @description Refused: problem details */
             default: {

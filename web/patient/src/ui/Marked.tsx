@@ -1,0 +1,6 @@
+import type { SnippetPart } from '@housecall/sdk';
+
+/** A text with what was looked for made visible. */
+export function Marked({ parts }: { parts: readonly SnippetPart[] }) {
+  return parts.map((part, at) => (part.hit ? <mark key={at} className="found">{part.text}</mark> : part.text));
+}
