@@ -2,7 +2,7 @@
 //! counts.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -126,6 +126,11 @@ struct Counts {
     streams: usize,
     seen: Vec<Vec<bool>>,
     received: Vec<Vec<u32>>,
+    /// Of these streams receivers get all or nothing.
+    whole: Vec<bool>,
+    /// What counts of the others, by client and the SSRC it comes by: the relay changes
+    /// what that carries, and its numbers go on.
+    arrived: Vec<HashMap<u32, Span>>,
     /// The numbers that count, by stream.
     from: Vec<u32>,
     to: Vec<u32>,
@@ -145,6 +150,8 @@ impl Driver {
                 streams,
                 seen: Vec::new(),
                 received: Vec::new(),
+                whole: vec![true; streams],
+                arrived: Vec::new(),
                 from: vec![u32::MAX; streams],
                 to: vec![u32::MAX; streams],
                 flowing: 0,
@@ -207,6 +214,10 @@ impl Driver {
         peer.wake(now, &mut |_| {});
         self.counts.seen.push(vec![false; self.counts.streams]);
         self.counts.received.push(vec![0; self.counts.streams]);
+        self.counts.arrived.push(HashMap::new());
+        for sending in &peer.session.sending {
+            self.counts.whole[sending.source.stream() as usize] = sending.rid.is_none();
+        }
         self.peers.push(peer);
         Ok(())
     }
@@ -274,12 +285,31 @@ impl Driver {
             ..Totals::default()
         };
         for (seen, received) in counts.seen.iter().zip(&counts.received) {
-            for stream in (0..counts.streams).filter(|stream| seen[*stream]) {
+            for stream in (0..counts.streams).filter(|at| seen[*at] && counts.whole[*at]) {
                 totals.expected += span(stream);
                 totals.received += u64::from(received[stream]);
             }
         }
+        for arrived in counts.arrived.iter().flat_map(HashMap::values) {
+            totals.expected += arrived.last - arrived.first + 1;
+            totals.received += arrived.packets;
+        }
         totals
+    }
+}
+
+/// Packets of one stream.
+struct Span {
+    first: u64,
+    last: u64,
+    packets: u64,
+}
+
+impl Span {
+    fn add(&mut self, seq: u64) {
+        self.first = self.first.min(seq);
+        self.last = self.last.max(seq);
+        self.packets += 1;
     }
 }
 
@@ -296,7 +326,13 @@ impl Counts {
         if mark.number < self.from[stream] || mark.number >= self.to[stream] {
             return;
         }
-        self.received[client][stream] += 1;
+        if self.whole[stream] {
+            self.received[client][stream] += 1;
+        } else {
+            let seq = arrived.seq;
+            let span = Span { first: seq, last: seq, packets: 0 };
+            self.arrived[client].entry(arrived.ssrc).or_insert(span).add(seq);
+        }
         let sent = Duration::from_nanos(mark.sent_ns);
         if let Some(took) = arrived.at.checked_sub(sent)
             && self.latencies_ns.len() < MAX_LATENCIES

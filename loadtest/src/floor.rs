@@ -208,8 +208,9 @@ impl Clients {
         let size = shape.members.len();
         for index in 0..count {
             let (room, member) = (index / size, &shape.members[index % size]);
-            let video = member.video_bps.map(|bps| Kind::Video { bps });
-            for kind in member.sends_audio.then_some(Kind::Audio).into_iter().chain(video) {
+            let voice = member.sends_audio.then_some((Kind::Audio, None));
+            let pictures = member.camera.iter().map(|layer| (layer.kind(), Some(layer)));
+            for (kind, layer) in voice.into_iter().chain(pictures) {
                 let lines = |at: usize| match kind {
                     Kind::Audio => shape.members[at].audio_lines,
                     Kind::Video { .. } => shape.members[at].video_lines,
@@ -220,7 +221,10 @@ impl Clients {
                 let destinations = (0..size)
                     .filter(|at| {
                         let own = usize::from(*at < index % size && sends(shape, *at, kind));
-                        *at != index % size && rank - own < lines(*at)
+                        let line = rank - own;
+                        *at != index % size
+                            && line < lines(*at)
+                            && layer.is_none_or(|layer| member.shown(layer, line))
                     })
                     .map(|at| sockets[room * size + at].address)
                     .collect();
@@ -266,7 +270,7 @@ impl Clients {
 fn sends(shape: &Shape, member: usize, kind: Kind) -> bool {
     match kind {
         Kind::Audio => shape.members[member].sends_audio,
-        Kind::Video { .. } => shape.members[member].video_bps.is_some(),
+        Kind::Video { .. } => shape.members[member].films(),
     }
 }
 

@@ -9,8 +9,10 @@ const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 const VIDEO_FRAMES_PER_SECOND: u32 = 30;
 /// As Chromium: what is left of 1200 bytes after headers.
 const MAX_PAYLOAD_BYTES: usize = 1_130;
-/// Where the mark stands: after the VP8 descriptor and the first bytes of a frame.
-const MARK_AT: usize = 8;
+/// Where the mark stands: after the VP8 descriptor and a keyframe's header.
+const MARK_AT: usize = 16;
+/// Length of the VP8 descriptor written here.
+const DESCRIPTOR_BYTES: usize = 4;
 const MARK_BYTES: usize = 16;
 
 /// Which stream a packet is of, its number in it, and when it was sent.
@@ -51,8 +53,11 @@ impl Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Audio,
-    Video { bps: u32 },
+    Video { bps: u32, lines: Lines },
 }
+
+/// Rows of a picture of 16:9.
+pub type Lines = u16;
 
 /// A source of packets.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ impl Source {
     pub fn frame(&mut self, key: bool, sent_ns: u64) -> Vec<Piece> {
         let sizes = match self.kind {
             Kind::Audio => vec![AUDIO_BYTES],
-            Kind::Video { bps } => {
+            Kind::Video { bps, .. } => {
                 let mean = bps / 8 / VIDEO_FRAMES_PER_SECOND;
                 // Frames differ; a fifth up or down is an encoder on a steady picture.
                 split(mean * (80 + self.noise(41)) / 100)
@@ -123,12 +128,15 @@ impl Source {
         let mut payload = vec![filler(size); size];
         let ticks = match self.kind {
             Kind::Audio => 960,
-            Kind::Video { .. } => {
+            Kind::Video { lines, .. } => {
                 // VP8 descriptor (RFC 7741 section 4.2) with a 15-bit picture id, and
                 // the frame header's lowest bit: not a key frame.
                 let [high, low] = (self.frames as u16 & 0x7fff).to_be_bytes();
                 let start = if first { 0x90 } else { 0x80 };
                 payload[..5].copy_from_slice(&[start, 0x80, 0x80 | high, low, u8::from(!key)]);
+                if key && first {
+                    write_keyframe_header(&mut payload[DESCRIPTOR_BYTES..], lines);
+                }
                 90_000 / VIDEO_FRAMES_PER_SECOND
             }
         };
@@ -143,6 +151,14 @@ impl Source {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.random >> 33) as u32 % limit
     }
+}
+
+/// The first bytes of a keyframe of 16:9 (RFC 6386 section 9.1): the relay reads its size.
+fn write_keyframe_header(frame: &mut [u8], lines: Lines) {
+    let [width, height] = [lines / 9 * 16, lines].map(u16::to_le_bytes);
+    frame[3..6].copy_from_slice(&[0x9d, 0x01, 0x2a]);
+    frame[6..8].copy_from_slice(&width);
+    frame[8..10].copy_from_slice(&height);
 }
 
 /// What a payload of this size is filled with, so that a part of one is not taken for
@@ -166,7 +182,7 @@ mod tests {
     #[test]
     fn a_frame_is_split_evenly_and_marked() {
         assert_eq!(split(2_263), [754, 754, 755]);
-        let mut source = Source::new(Kind::Video { bps: 1_500_000 }, 7);
+        let mut source = Source::new(Kind::Video { bps: 1_500_000, lines: 720 }, 7);
         let frame = source.frame(true, 99);
         assert!(frame.len() >= 5, "{} packets", frame.len());
         for (number, piece) in (0..).zip(&frame) {

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use housecall_protocol::ids::PersonId;
+use housecall_protocol::media::Tile;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::media::{Direction, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -26,6 +27,8 @@ pub struct Peer {
     pub person: PersonId,
     pub socket: LoadSocket,
     pub session: Session,
+    /// How large it shows which m-line.
+    pub tiles: Vec<Tile>,
     pending: Option<SdpPendingOffer>,
 }
 
@@ -43,6 +46,7 @@ pub struct Session {
 pub struct Sending {
     pub source: Source,
     mid: Mid,
+    pub rid: Option<Rid>,
     key: bool,
 }
 
@@ -50,6 +54,9 @@ pub struct Sending {
 pub struct Arrived {
     pub mark: Mark,
     pub at: Duration,
+    pub ssrc: u32,
+    /// Extended sequence number.
+    pub seq: u64,
 }
 
 impl Peer {
@@ -70,26 +77,43 @@ impl Peer {
         rtc.add_local_candidate(Candidate::host(socket.address, "udp")?);
         let mut change = rtc.sdp_api();
         let mut sending = Vec::new();
-        let video = member.video_bps.map(|bps| Kind::Video { bps });
-        for (kind, lines, sends) in [
-            (MediaKind::Audio, member.audio_lines, member.sends_audio.then_some(Kind::Audio)),
-            (MediaKind::Video, member.video_lines, video),
-        ] {
-            for line in 0..lines {
-                let sends = sends.filter(|_| line == 0);
-                let direction =
-                    if sends.is_some() { Direction::SendRecv } else { Direction::RecvOnly };
-                let mid = change.add_media(kind, direction, None, None, None);
-                if let Some(kind) = sends {
-                    sending.push(Sending { source: Source::new(kind, *stream), mid, key: true });
-                    *stream += 1;
-                }
+        let mut tiles = Vec::new();
+        let mut send = |kind: Kind, mid: Mid, rid: Option<Rid>| {
+            sending.push(Sending { source: Source::new(kind, *stream), mid, rid, key: true });
+            *stream += 1;
+        };
+        for line in 0..member.audio_lines {
+            let sends = member.sends_audio && line == 0;
+            let mid = change.add_media(MediaKind::Audio, direction(sends), None, None, None);
+            if sends {
+                send(Kind::Audio, mid, None);
+            }
+        }
+        let mut sizes = member.tiles();
+        if member.sends_simulcast() {
+            // A line of its own: str0m takes a line with layers to receive them too.
+            let layers = Some(simulcast(&member));
+            let mid = change.add_media(MediaKind::Video, Direction::SendOnly, None, None, layers);
+            for layer in member.camera {
+                send(layer.kind(), mid, layer.rid.map(Rid::from));
+            }
+        }
+        for line in 0..member.video_lines {
+            let layer = member.camera.first().filter(|_| line == 0 && !member.sends_simulcast());
+            let direction = direction(layer.is_some());
+            let mid = change.add_media(MediaKind::Video, direction, None, None, None);
+            if let Some(layer) = layer {
+                send(layer.kind(), mid, None);
+            }
+            if let Some((width, height)) = sizes.next() {
+                tiles.push(Tile { mid: mid.to_string(), width, height });
             }
         }
         let (offer, pending) = change.apply().context("the offer is empty")?;
         let session = Session { rtc, sending, connected: false, failed: false, due: now };
         let person = PersonId::generate();
-        Ok((Self { person, socket, session, pending: Some(pending) }, offer.to_sdp_string()))
+        let peer = Self { person, socket, session, tiles, pending: Some(pending) };
+        Ok((peer, offer.to_sdp_string()))
     }
 
     /// # Errors
@@ -142,7 +166,7 @@ impl Session {
         let Some(pt) = payload_type(&self.rtc, codec) else { return };
         let key = std::mem::take(&mut sending.key);
         let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_tx_by_mid(sending.mid, None) else { return };
+        let Some(stream) = direct.stream_tx_by_mid(sending.mid, sending.rid) else { return };
         for piece in sending.source.frame(key, wall_ns()) {
             let seq = FIRST_SEQ + u64::from(piece.number);
             let write = RtpWrite::new(pt, seq.into(), piece.timestamp, now, piece.payload)
@@ -167,12 +191,16 @@ impl Session {
                 }
                 Ok(Output::Event(Event::RtpPacket(packet))) => {
                     if let Some(mark) = Mark::read(&packet.payload) {
-                        arrived(Arrived { mark, at });
+                        let (ssrc, seq) = (*packet.header.ssrc, *packet.seq_no);
+                        arrived(Arrived { mark, at, ssrc, seq });
                     }
                 }
                 Ok(Output::Event(Event::KeyframeRequest(request))) => {
-                    let asked = self.sending.iter_mut().find(|sent| sent.mid == request.mid);
-                    asked.into_iter().for_each(|sent| sent.key = true);
+                    let asked = |sent: &&mut Sending| {
+                        sent.mid == request.mid
+                            && (request.rid.is_none() || sent.rid == request.rid)
+                    };
+                    self.sending.iter_mut().filter(asked).for_each(|sent| sent.key = true);
                 }
                 Ok(Output::Event(Event::Connected)) => self.connected = true,
                 Ok(Output::Event(_)) => {}
@@ -187,6 +215,15 @@ impl Session {
             }
         }
     }
+}
+
+const fn direction(sends: bool) -> Direction {
+    if sends { Direction::SendRecv } else { Direction::RecvOnly }
+}
+
+fn simulcast(member: &Member) -> Simulcast {
+    let rids = member.camera.iter().filter_map(|layer| layer.rid);
+    Simulcast { send: rids.map(SimulcastLayer::new).collect(), recv: Vec::new() }
 }
 
 fn payload_type(rtc: &Rtc, codec: Codec) -> Option<Pt> {

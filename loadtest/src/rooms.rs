@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use housecall_platform::bus::Bus;
 use housecall_protocol::cluster::{Answer, Placement, SfuReply, SfuRequest, subject};
 use housecall_protocol::ids::{CallId, NodeId, PersonId};
-use housecall_protocol::media::ParticipantRole;
+use housecall_protocol::media::{ParticipantRole, Tile};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -54,6 +54,19 @@ impl Relay {
             SfuReply::Answer { sdp } => Ok(sdp),
             SfuReply::Done => bail!("a join was answered without SDP"),
         }
+    }
+
+    /// Says how large a participant shows what they receive.
+    ///
+    /// # Errors
+    /// When the relay refuses or does not answer.
+    pub async fn show(
+        &self,
+        room: CallId,
+        participant: PersonId,
+        tiles: Vec<Tile>,
+    ) -> anyhow::Result<()> {
+        self.request(&SfuRequest::SetTiles { room, participant, tiles }).await.map(drop)
     }
 
     /// # Errors

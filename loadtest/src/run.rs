@@ -47,11 +47,8 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
     let pid = plan.relay_pid;
     let idle_kib = process::resident_kib(pid)?;
     let shape = &plan.shape;
-    let senders = shape
-        .members
-        .iter()
-        .map(|member| u32::from(member.sends_audio) + u32::from(member.video_bps.is_some()));
-    let streams = senders.sum::<u32>() * u32::try_from(shape.rooms)?;
+    let streams =
+        shape.members.iter().map(Member::streams).sum::<u32>() * u32::try_from(shape.rooms)?;
     let fleet = Fleet::start(streams + 2)?;
     let rooms: Vec<_> = (0..shape.rooms).map(|_| CallId::generate()).collect();
 
@@ -78,6 +75,7 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
     tokio::time::sleep(plan.warm_up).await;
 
     let dropped = process::datagrams_dropped()?;
+    witnesses.begin();
     let before = Reading::take(plan, &witnesses).await?;
     fleet.measure();
     tokio::time::sleep(plan.time).await;
@@ -198,6 +196,9 @@ async fn join(
 ) -> anyhow::Result<()> {
     let answer = relay.join(room, peer.person, offer).await?;
     peer.accept(&answer)?;
+    if !peer.tiles.is_empty() {
+        relay.show(room, peer.person, std::mem::take(&mut peer.tiles)).await?;
+    }
     fleet.add(peer);
     Ok(())
 }

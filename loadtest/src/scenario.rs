@@ -2,10 +2,19 @@
 
 use clap::ValueEnum;
 
-/// Bits per second of a 720p camera.
-const CAMERA_720P_BPS: u32 = 1_500_000;
-/// Bits per second of a picture that is shown as a tile.
-const TILE_BPS: u32 = 500_000;
+use crate::media::{Kind, Lines};
+
+/// A camera in one size.
+const WHOLE: &[Layer] = &[Layer { rid: None, bps: 1_500_000, lines: 720 }];
+/// A camera in three sizes, as browsers send it.
+const SIMULCAST: &[Layer] = &[
+    Layer { rid: Some("q"), bps: 150_000, lines: 180 },
+    Layer { rid: Some("h"), bps: 500_000, lines: 360 },
+    Layer { rid: Some("f"), bps: 1_500_000, lines: 720 },
+];
+/// Where one person of a meeting is shown large, and where the others are.
+const LARGE: (u16, u16) = (1280, 720);
+const TILE: (u16, u16) = (320, 180);
 
 /// Receivers on another stack, in a room of their own with one who sends.
 pub const WITNESSES: usize = 10;
@@ -19,7 +28,8 @@ pub enum Scenario {
     Calls,
     /// 10 speakers and 200 listeners, audio only; everybody hears all speakers.
     Audio,
-    /// 30 people who all send, each with ten tiles and two voices.
+    /// 30 people who all send simulcast, each with ten tiles, one of them large, and two
+    /// voices.
     Meeting,
 }
 
@@ -35,9 +45,25 @@ pub struct Shape {
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
     pub sends_audio: bool,
-    pub video_bps: Option<u32>,
+    /// What the camera sends, if there is one.
+    pub camera: &'static [Layer],
     pub audio_lines: usize,
     pub video_lines: usize,
+}
+
+/// One encoding of a camera.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    /// Its name, when there are several.
+    pub rid: Option<&'static str>,
+    pub bps: u32,
+    pub lines: Lines,
+}
+
+impl Layer {
+    pub const fn kind(&self) -> Kind {
+        Kind::Video { bps: self.bps, lines: self.lines }
+    }
 }
 
 impl Scenario {
@@ -65,7 +91,7 @@ impl Scenario {
 impl Shape {
     pub fn livestream(subscribers: usize) -> Self {
         let publisher = Member::CAMERA;
-        let subscriber = Member { sends_audio: false, video_bps: None, ..publisher };
+        let subscriber = Member { sends_audio: false, camera: &[], ..publisher };
         Self { rooms: 1, members: with(vec![publisher], subscriber, subscribers) }
     }
 
@@ -76,7 +102,7 @@ impl Shape {
     pub fn audio(speakers: usize, listeners: usize) -> Self {
         let speaker = Member {
             sends_audio: true,
-            video_bps: None,
+            camera: &[],
             audio_lines: speakers.saturating_sub(1).max(1),
             video_lines: 0,
         };
@@ -85,7 +111,7 @@ impl Shape {
     }
 
     pub fn meeting(people: usize, tiles: usize) -> Self {
-        let member = Member { audio_lines: 2, video_lines: tiles, ..Member::both(TILE_BPS) };
+        let member = Member { audio_lines: 2, video_lines: tiles, ..Member::both(SIMULCAST) };
         Self { rooms: 1, members: vec![member; people] }
     }
 
@@ -100,20 +126,20 @@ impl Shape {
 
     /// Most m-lines of one client.
     pub fn media_lines(&self) -> usize {
-        self.members.iter().map(|member| member.audio_lines + member.video_lines).max().unwrap_or(0)
+        self.members.iter().map(Member::lines).max().unwrap_or(0)
     }
 
     /// Streams that subscribers receive, all together, once everything flows.
     pub fn received_streams(&self) -> usize {
         let voices = self.members.iter().filter(|member| member.sends_audio).count();
-        let pictures = self.members.iter().filter(|member| member.video_bps.is_some()).count();
+        let pictures = self.members.iter().filter(|member| member.films()).count();
         let per_room: usize = self
             .members
             .iter()
             .map(|member| {
                 let others = |all: usize, own: bool| all - usize::from(own);
                 let heard = others(voices, member.sends_audio).min(member.audio_lines);
-                let seen = others(pictures, member.video_bps.is_some()).min(member.video_lines);
+                let seen = others(pictures, member.films()).min(member.video_lines);
                 heard + seen
             })
             .sum();
@@ -123,10 +149,40 @@ impl Shape {
 
 impl Member {
     /// A camera and a microphone, with one line of each kind.
-    pub const CAMERA: Self = Self::both(CAMERA_720P_BPS);
+    pub const CAMERA: Self = Self::both(WHOLE);
 
-    const fn both(video_bps: u32) -> Self {
-        Self { sends_audio: true, video_bps: Some(video_bps), audio_lines: 1, video_lines: 1 }
+    const fn both(camera: &'static [Layer]) -> Self {
+        Self { sends_audio: true, camera, audio_lines: 1, video_lines: 1 }
+    }
+
+    pub const fn films(&self) -> bool {
+        !self.camera.is_empty()
+    }
+
+    pub const fn sends_simulcast(&self) -> bool {
+        self.camera.len() > 1
+    }
+
+    /// Whether a receiver who shows this camera in a line gets this layer of it: the
+    /// largest where it is shown large, the smallest elsewhere.
+    pub fn shown(&self, layer: &Layer, line: usize) -> bool {
+        let chosen = if line == 0 { self.camera.last() } else { self.camera.first() };
+        chosen.is_some_and(|chosen| chosen.rid == layer.rid)
+    }
+
+    const fn lines(&self) -> usize {
+        self.audio_lines + self.video_lines + self.sends_simulcast() as usize
+    }
+
+    /// Streams it sends.
+    pub fn streams(&self) -> u32 {
+        u32::from(self.sends_audio) + self.camera.len() as u32
+    }
+
+    /// How large it shows each of its pictures, when it says so: the first one large.
+    pub fn tiles(&self) -> impl Iterator<Item = (u16, u16)> {
+        let count = if self.video_lines > 1 { self.video_lines } else { 0 };
+        std::iter::once(LARGE).chain(std::iter::repeat(TILE)).take(count)
     }
 }
 

@@ -84,6 +84,11 @@ impl Witnesses {
         Ok(Self { connections, notes })
     }
 
+    /// Forgets what was seen while the relay's estimates were growing.
+    pub fn begin(&self) {
+        *self.notes.lock().unwrap_or_else(PoisonError::into_inner) = Notes::default();
+    }
+
     /// Packets taken so far.
     pub fn packets(&self) -> u64 {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).packets()

@@ -11,7 +11,7 @@ use housecall_platform::bus::Bus;
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::token::Verifier;
 use prometheus::TextEncoder;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,9 @@ async fn show(registry: prometheus::Registry) -> SocketAddr {
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            // What is not read before the end resets the connection.
+            let mut request = [0; 1_024];
+            assert!(stream.read(&mut request).await.expect("the reader asks") > 0);
             let page = TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
             let page = format!("HTTP/1.0 200 OK\r\n\r\n{page}");
             stream.write_all(page.as_bytes()).await.expect("the reader waits");
