@@ -1,7 +1,7 @@
 # Every target can be run again and again, as root or not.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help run web test check e2e bench bench-join bench-sfu bench-presence generate fmt bootstrap
+.PHONY: help run web test check e2e bench bench-join bench-sfu bench-chat bench-presence generate fmt bootstrap
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,7 +27,7 @@ e2e: ## Browser tests alone.
 	@ops/bootstrap --tests
 	@ops/e2e
 
-bench: bench-join bench-sfu bench-presence ## All benchmarks.
+bench: bench-join bench-sfu bench-chat bench-presence ## All benchmarks.
 
 bench-join: ## Accept to first decoded frame, into target/bench/join.json.
 	@ops/bootstrap --tests
@@ -36,6 +36,10 @@ bench-join: ## Accept to first decoded frame, into target/bench/join.json.
 bench-sfu: ## CPU of the media relay per packet beside its floor, into target/bench/sfu.json.
 	@ops/bootstrap --tests
 	@ops/bench-sfu
+
+bench-chat: ## Messages a second, how long they take, idle connections, a storm of returns, into target/bench/chat.json.
+	@ops/bootstrap --tests
+	@ops/bench-chat
 
 bench-presence: ## How soon watchers hear of changes, into target/bench/presence.json.
 	@ops/bootstrap --tests

@@ -20,6 +20,7 @@ pub(crate) struct Client {
     next_id: u32,
     events: VecDeque<Value>,
     pub(crate) welcome: Value,
+    closed: Option<(u16, String)>,
 }
 
 /// The connection ended.
@@ -39,7 +40,13 @@ impl Client {
     ) -> Result<Self, Gone> {
         let url = gateway.replacen("http", "ws", 1) + "/rt/v1";
         let (socket, _) = connect_async(url).await.map_err(|_| Gone)?;
-        let mut client = Self { socket, next_id: 0, events: VecDeque::new(), welcome: Value::Null };
+        let mut client = Self {
+            socket,
+            next_id: 0,
+            events: VecDeque::new(),
+            welcome: Value::Null,
+            closed: None,
+        };
         let hello = json!({
             "protocol": 1, "token": token, "device": Uuid::new_v4().to_string(), "previous": previous,
         });
@@ -92,10 +99,19 @@ impl Client {
                 .expect("a frame within the limit");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+                Some(Ok(Message::Close(frame))) => {
+                    self.closed = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                    return Err(Gone);
+                }
+                Some(Err(_)) | None => return Err(Gone),
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// How the server closed the connection, if it said so.
+    pub(crate) fn closed(&self) -> Option<(u16, &str)> {
+        self.closed.as_ref().map(|(code, reason)| (*code, reason.as_str()))
     }
 
     /// Sends a frame and waits for its answer; events are kept for [`Self::event`].

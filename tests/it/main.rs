@@ -9,4 +9,5 @@ mod house;
 mod kill;
 mod launcher;
 mod slow_clients;
+mod slow_reader;
 mod tls;

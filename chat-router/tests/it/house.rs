@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use housecall_platform::bus::{Bus, Subscription};
+use housecall_platform::postgres::Pool;
 use housecall_platform::service::{Context, Settings};
 use housecall_platform::testing::NatsServer;
 use housecall_platform::token::Verifier;
@@ -57,16 +58,9 @@ impl House {
         let db = TestDatabase::fresh().await;
         let metrics = prometheus::Registry::new();
         let shutdown = CancellationToken::new();
-        let context = Context {
-            node: Uuid::now_v7(),
-            bus: bus.clone(),
-            pool: db.pool.clone(),
-            verifier: Verifier::new(bus.clone(), subject::IDENTITY_JWKS),
-            metrics: metrics.clone(),
-            settings: Settings { max_message_characters: 100, ..Settings::default() }.into(),
-            shutdown: shutdown.clone(),
-        };
-        let (patient, conversation) = add_patient(&db).await;
+        let context =
+            Context { metrics: metrics.clone(), ..context(&bus, db.pool.clone(), &shutdown) };
+        let (patient, conversation) = add_patient(&db.pool).await;
         let running = housecall_chat_router::start(context, config).await.unwrap();
         let tasks = running.tasks;
         Self { db, bus, patient, conversation, metrics, shutdown, tasks, _nats: nats }
@@ -75,42 +69,17 @@ impl House {
     /// Another router on the same database and bus, with lanes of its own.
     pub(crate) async fn second_router(&self, config: housecall_chat_router::Config) -> Router {
         let shutdown = CancellationToken::new();
-        let context = Context {
-            node: Uuid::now_v7(),
-            bus: self.bus.clone(),
-            pool: self.db.pool.clone(),
-            verifier: Verifier::new(self.bus.clone(), subject::IDENTITY_JWKS),
-            metrics: prometheus::Registry::new(),
-            settings: Settings { max_message_characters: 100, ..Settings::default() }.into(),
-            shutdown: shutdown.clone(),
-        };
+        let context = context(&self.bus, self.db.pool.clone(), &shutdown);
         let running = housecall_chat_router::start(context, config).await.unwrap();
         Router { shutdown, tasks: running.tasks }
     }
 
     pub(crate) async fn another_patient(&self) -> (Actor, ConversationId) {
-        add_patient(&self.db).await
+        add_patient(&self.db.pool).await
     }
 
     pub(crate) async fn operator(&self, role: Role, specialty: Option<&str>) -> Actor {
-        let id = Uuid::now_v7();
-        let client = self.db.pool.get().await.unwrap();
-        client
-            .execute(
-                "INSERT INTO crm.people (id, kind, name) VALUES ($1, 'operator', 'Илья')",
-                &[&id],
-            )
-            .await
-            .unwrap();
-        client
-            .execute(
-                "INSERT INTO crm.operators (id, email, password_hash, role, specialty)
-                 VALUES ($1, $2, 'x', $3, $4)",
-                &[&id, &format!("{id}@example.org"), &role.as_str(), &specialty],
-            )
-            .await
-            .unwrap();
-        actor(id, PersonKind::Operator, Some(role))
+        add_operator(&self.db.pool, role, specialty).await
     }
 
     /// An operator who holds the consultation opened by the patient's question.
@@ -349,9 +318,22 @@ impl Events {
     }
 }
 
-async fn add_patient(db: &TestDatabase) -> (Actor, ConversationId) {
+/// What a router of its own registry stands on.
+pub(crate) fn context(bus: &Bus, pool: Pool, shutdown: &CancellationToken) -> Context {
+    Context {
+        node: Uuid::now_v7(),
+        bus: bus.clone(),
+        pool,
+        verifier: Verifier::new(bus.clone(), subject::IDENTITY_JWKS),
+        metrics: prometheus::Registry::new(),
+        settings: Settings { max_message_characters: 100, ..Settings::default() }.into(),
+        shutdown: shutdown.clone(),
+    }
+}
+
+pub(crate) async fn add_patient(pool: &Pool) -> (Actor, ConversationId) {
     let (patient, conversation) = (Uuid::now_v7(), Uuid::now_v7());
-    let client = db.pool.get().await.unwrap();
+    let client = pool.get().await.unwrap();
     client
         .batch_execute(&format!(
             "INSERT INTO crm.people (id, kind, name) VALUES ('{patient}', 'patient', 'Анна');
@@ -361,6 +343,24 @@ async fn add_patient(db: &TestDatabase) -> (Actor, ConversationId) {
         .await
         .unwrap();
     (actor(patient, PersonKind::Patient, None), ConversationId(conversation))
+}
+
+pub(crate) async fn add_operator(pool: &Pool, role: Role, specialty: Option<&str>) -> Actor {
+    let id = Uuid::now_v7();
+    let client = pool.get().await.unwrap();
+    client
+        .execute("INSERT INTO crm.people (id, kind, name) VALUES ($1, 'operator', 'Илья')", &[&id])
+        .await
+        .unwrap();
+    client
+        .execute(
+            "INSERT INTO crm.operators (id, email, password_hash, role, specialty)
+             VALUES ($1, $2, 'x', $3, $4)",
+            &[&id, &format!("{id}@example.org"), &role.as_str(), &specialty],
+        )
+        .await
+        .unwrap();
+    actor(id, PersonKind::Operator, Some(role))
 }
 
 fn actor(id: Uuid, kind: PersonKind, role: Option<Role>) -> Actor {

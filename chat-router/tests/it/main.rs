@@ -10,3 +10,4 @@ mod model;
 mod order;
 mod outage;
 mod receipts;
+mod recovery;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -40,7 +41,13 @@ impl Dialer {
         let Speech::Tls { certificate } = speech else { return Ok(Self { tls: None }) };
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(certificate)?)?;
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        // Named, since another library of this program brings a second provider, and with
+        // two of them rustls does not choose.
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         Ok(Self { tls: Some(TlsConnector::from(Arc::new(config))) })
     }
 
@@ -192,4 +199,18 @@ impl Client {
 /// When it is something else.
 pub fn text_of(value: &Value) -> anyhow::Result<String> {
     Ok(value.as_str().context("a text was expected")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_inside_tls_can_be_made_beside_other_users_of_tls() {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let certificate = directory.path().join("certificate.pem");
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        assert!(Dialer::new(&Speech::Tls { certificate }).unwrap().tls.is_some());
+    }
 }

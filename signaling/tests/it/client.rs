@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Longer than anything on one machine takes.
@@ -19,13 +20,35 @@ pub(crate) struct Client {
     /// Frames that came while something else was awaited.
     waiting: VecDeque<Value>,
     pub(crate) welcome: Value,
+    /// What the close frame said.
+    reason: String,
 }
 
 impl Client {
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        let url = format!("ws://{address}/rt/v1");
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-        Self { socket, next_id: 1, waiting: VecDeque::new(), welcome: Value::Null }
+        Self::open_from(address, None).await.unwrap()
+    }
+
+    /// As a reverse proxy passes it on; the status when there is no WebSocket for it.
+    pub(crate) async fn open_from(
+        address: SocketAddr,
+        forwarded_for: Option<&str>,
+    ) -> Result<Self, u16> {
+        let mut request = format!("ws://{address}/rt/v1").into_client_request().unwrap();
+        if let Some(client) = forwarded_for {
+            request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => Ok(Self {
+                socket,
+                next_id: 1,
+                waiting: VecDeque::new(),
+                welcome: Value::Null,
+                reason: String::new(),
+            }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no answer to the upgrade: {error}"),
+        }
     }
 
     pub(crate) fn connection(&self) -> &str {
@@ -99,7 +122,10 @@ impl Client {
                     return Ok(serde_json::from_str(text.as_str()).unwrap());
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map(|frame| u16::from(frame.code)));
+                    return Err(frame.map(|frame| {
+                        self.reason = frame.reason.as_str().to_owned();
+                        u16::from(frame.code)
+                    }));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
@@ -114,6 +140,16 @@ impl Client {
                 return code;
             }
         }
+    }
+
+    /// What the close frame said beside its code.
+    pub(crate) fn close_reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// How long the close frame asked to stay away, if it did.
+    pub(crate) fn asked_to_return_after_ms(&self) -> Option<u64> {
+        self.reason.split_once(" retry_ms=")?.1.parse().ok()
     }
 
     /// Frames that came without being awaited.

@@ -176,6 +176,18 @@ impl House {
         self.sql(&script).await;
     }
 
+    /// The same person, signed in on one more device.
+    pub(crate) async fn another_session(&self, person: Person) -> Person {
+        let session = SessionId::generate();
+        self.sql(&format!(
+            "INSERT INTO crm.sessions (id, person_id, device, user_agent, expires_at)
+                 VALUES ('{}', '{}', 'other', 'test', now() + interval '1 day')",
+            session.0, person.id.0
+        ))
+        .await;
+        Person { session, ..person }
+    }
+
     pub(crate) async fn sql(&self, script: &str) {
         self.db.pool.get().await.unwrap().batch_execute(script).await.unwrap();
     }

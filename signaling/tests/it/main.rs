@@ -8,6 +8,7 @@ mod groups;
 mod hello;
 mod house;
 mod lifecycle;
+mod limits;
 mod moves;
 mod presence;
 mod relay;

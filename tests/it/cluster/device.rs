@@ -87,6 +87,9 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(RETRY_MS.start + random % span)).await;
 }
 
+/// `protocol::client::close::DRAINING`.
+const DRAINING: u16 = 4010;
+
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) token: String,
@@ -94,6 +97,7 @@ pub(super) struct Device {
     pub(super) writes_to: Option<String>,
     pub(super) views: BTreeMap<String, View>,
     pub(super) ledger: Ledger,
+    written: Arc<AtomicU64>,
     acknowledged: Arc<AtomicU64>,
     previous: Option<String>,
     /// Tries to connect so far.
@@ -102,15 +106,32 @@ pub(super) struct Device {
     pub(super) connections: usize,
     /// Messages sent more than once.
     resent: Arc<AtomicU64>,
+    /// Gateways that sent it away in order, with a time to return at.
+    pub(super) handed_over: usize,
+}
+
+/// What devices do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Writing,
+    /// Nothing new is written; what is under way is sent until it is acknowledged.
+    Settling,
+    /// All is stored: one more look, in which nothing may be missing, and the end.
+    LastLook,
 }
 
 /// What the test sees of a device that runs.
 pub(super) struct Progress {
+    written: Arc<AtomicU64>,
     acknowledged: Arc<AtomicU64>,
     resent: Arc<AtomicU64>,
 }
 
 impl Progress {
+    pub(super) fn is_settled(&self) -> bool {
+        self.acknowledged() == self.written.load(Ordering::Relaxed)
+    }
+
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
     }
@@ -128,6 +149,7 @@ impl Device {
         writes_to: Option<&str>,
         watches: &[String],
     ) -> (Self, Progress) {
+        let written = Arc::new(AtomicU64::new(0));
         let acknowledged = Arc::new(AtomicU64::new(0));
         let resent = Arc::new(AtomicU64::new(0));
         let device = Self {
@@ -136,29 +158,38 @@ impl Device {
             writes_to: writes_to.map(str::to_owned),
             views: watches.iter().map(|id| (id.clone(), View::default())).collect(),
             ledger: Ledger::default(),
+            written: Arc::clone(&written),
             acknowledged: Arc::clone(&acknowledged),
             previous: None,
             turn: name.len(),
             connections: 0,
             resent: Arc::clone(&resent),
+            handed_over: 0,
         };
-        (device, Progress { acknowledged, resent })
+        (device, Progress { written, acknowledged, resent })
     }
 
-    /// Lives until told to stop, everything it wrote is acknowledged, and
-    /// everything that was written is seen.
-    pub(super) async fn live(mut self, doors: Doors, stop: watch::Receiver<bool>) -> Self {
+    /// Lives until its last look.
+    pub(super) async fn live(mut self, doors: Doors, stop: watch::Receiver<Phase>) -> Self {
         let served = Arc::new(Mutex::new(Instant::now()));
         loop {
-            if let Some(mut client) = self.enter(&doors).await
-                && self.talk(&mut client, &stop, &served).await.is_ok()
-            {
-                return self;
+            if let Some(mut client) = self.enter(&doors).await {
+                if self.talk(&mut client, &stop, &served).await.is_ok() {
+                    return self;
+                }
+                self.note_close(client.closed());
             }
             let silent = served.lock().unwrap().elapsed();
             assert!(silent < PATIENCE, "{} is not served any more", self.name);
             pause().await;
         }
+    }
+
+    fn note_close(&mut self, closed: Option<(u16, &str)>) {
+        let Some((DRAINING, reason)) = closed else { return };
+        let after_ms = reason.strip_prefix("draining retry_ms=").map(str::parse::<u64>);
+        assert!(matches!(after_ms, Some(Ok(1..=30_000))), "{reason}");
+        self.handed_over += 1;
     }
 
     async fn enter(&mut self, doors: &Doors) -> Option<Client> {
@@ -174,7 +205,7 @@ impl Device {
     async fn talk(
         &mut self,
         client: &mut Client,
-        stop: &watch::Receiver<bool>,
+        stop: &watch::Receiver<Phase>,
         served: &Mutex<Instant>,
     ) -> Result<(), Gone> {
         self.resume(client).await?;
@@ -189,8 +220,8 @@ impl Device {
                     false
                 }
             };
-            let stopping = *stop.borrow();
-            if self.has_unsent() || (due && !stopping) {
+            let phase = *stop.borrow();
+            if self.has_unsent() || (due && phase == Phase::Writing) {
                 self.send(client).await?;
             }
             for event in client.take_events() {
@@ -198,8 +229,7 @@ impl Device {
             }
             self.catch_up(client).await?;
             *served.lock().unwrap() = Instant::now();
-            if stopping && !self.has_unsent() {
-                // The last look, in which nothing may be missing any more.
+            if phase == Phase::LastLook {
                 return self.resume(client).await;
             }
         }
@@ -250,6 +280,7 @@ impl Device {
             self.resent.fetch_add(1, Ordering::Relaxed);
         } else {
             self.ledger.written.push(Uuid::now_v7());
+            self.written.fetch_add(1, Ordering::Relaxed);
         }
         let (number, id) = (self.ledger.written.len(), *self.ledger.written.last().unwrap());
         let words = format!("{} {number}", self.name);

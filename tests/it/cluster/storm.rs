@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::ALONE;
 use super::checker::{check, check_the_checker};
-use super::device::{Device, Progress};
+use super::device::{Device, Phase, Progress};
 use super::grid::{Grid, Kind};
 
 const PATIENTS: usize = 4;
@@ -23,7 +23,7 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     let _alone = ALONE.lock().await;
     let mut grid = Grid::start().await;
     let (devices, progress) = devices(&grid).await;
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Phase::Writing);
     let lives = devices
         .into_iter()
         .map(|device| tokio::spawn(device.live(grid.doors.clone(), stopping.clone())));
@@ -55,7 +55,9 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     grid.restart_postgres().await;
     all_are_served(&progress, "after PostgreSQL").await;
 
-    stop.send_replace(true);
+    stop.send_replace(Phase::Settling);
+    all_are_settled(&progress).await;
+    stop.send_replace(Phase::LastLook);
     let mut devices = Vec::new();
     for life in lives {
         let device = tokio::time::timeout(RECOVERY, life).await.expect("it sees all");
@@ -64,6 +66,8 @@ async fn nothing_acknowledged_is_lost_whatever_dies() {
     for device in &devices {
         assert!(device.connections >= 2, "every gateway died once under {}", device.name);
     }
+    let handed_over: usize = devices.iter().map(|device| device.handed_over).sum();
+    assert!(handed_over > 0, "a gateway that is told to stop says when to return");
     let database = grid.database().await;
     check(&database, &devices).await.unwrap();
     check_the_checker(&database, &devices).await;
@@ -109,6 +113,16 @@ async fn somebody_resends(progress: &[Progress]) {
         }
     };
     tokio::time::timeout(RECOVERY, again).await.expect("nobody is served, so somebody tries again");
+}
+
+/// Waits until everything that was written is acknowledged.
+async fn all_are_settled(progress: &[Progress]) {
+    let settled = async {
+        while !progress.iter().all(Progress::is_settled) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(RECOVERY, settled).await.expect("all is acknowledged in the end");
 }
 
 /// Waits until every device had some more messages acknowledged.

@@ -12,12 +12,12 @@ import { LanguageSwitch } from './LanguageSwitch';
 import { ThemeSwitch } from './ThemeSwitch';
 import { STATUSES } from './useOwnStatus';
 
-/** The operator's own name, chosen status, theme, language and the way out. */
+/** The operator's own name, status, theme, language and the way out. */
 export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
   const { t } = useTranslation();
   const { session } = useHouse();
   const me = useMe();
-  const { status, chooseStatus } = useFrame();
+  const { status, chosenStatus, chooseStatus } = useFrame();
   const words = t(`status.${status}`);
   const summary = dialogs ? t('status.dialogs', { count: dialogs, status: words }) : words;
   return (
@@ -44,9 +44,15 @@ export function AccountMenu({ dialogs }: { dialogs: number | undefined }) {
           >
             <i className={`hc-status-dot is-${choice}`} />
             {t(`status.${choice}`)}
-            {status === choice && <Icon icon={iconCheck} size={16} className="hc-account-check" />}
+            {chosenStatus === choice && <Icon icon={iconCheck} size={16} className="hc-account-check" />}
           </CDropdownItem>
         ))}
+        {status !== chosenStatus && (
+          <p className="hc-account-seen" data-testid="status-seen">
+            <i className={`hc-status-dot is-${status}`} />
+            {t('status.seen', { status: words })}
+          </p>
+        )}
         <CDropdownDivider />
         <CDropdownHeader as="div">{t('settings.theme')}</CDropdownHeader>
         <div className="hc-account-row"><ThemeSwitch /></div>

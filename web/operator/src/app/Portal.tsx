@@ -53,10 +53,10 @@ export function Portal() {
   const counts = useCounts();
   useChanges();
   useNotifier(counts);
-  const [status, chooseStatus] = useOwnStatus();
+  const { status, chosenStatus, chooseStatus } = useOwnStatus();
   const frame = useMemo(
-    () => ({ openMenu: () => setMenu(true), status, chooseStatus }),
-    [status, chooseStatus],
+    () => ({ openMenu: () => setMenu(true), status, chosenStatus, chooseStatus }),
+    [status, chosenStatus, chooseStatus],
   );
   return (
     <FrameContext.Provider value={frame}>

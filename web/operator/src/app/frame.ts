@@ -1,17 +1,13 @@
-import type { PresenceStatus } from '@housecall/sdk';
 import { createContext, useContext } from 'react';
 
-import type { ChosenStatus } from './useOwnStatus';
+import type { OwnStatus } from './useOwnStatus';
 
-type Frame = {
-  openMenu: () => void;
-  status: PresenceStatus;
-  chooseStatus: (status: ChosenStatus) => void;
-};
+type Frame = OwnStatus & { openMenu: () => void };
 
 export const FrameContext = createContext<Frame>({
   openMenu: () => undefined,
   status: 'offline',
+  chosenStatus: 'online',
   chooseStatus: () => undefined,
 });
 

@@ -1,7 +1,8 @@
 import { type PresenceStatus, reportActivity } from '@housecall/sdk';
 import { useCallback, useEffect, useState } from 'react';
 
-import { useHouse, useObservable } from '../api/house';
+import { useHouse, useMe, useObservable } from '../api/house';
+import { usePresence } from '../api/presence';
 import { readPreference, writePreference } from './preferences';
 
 export type ChosenStatus = Exclude<PresenceStatus, 'offline'>;
@@ -12,19 +13,34 @@ function savedStatus(): ChosenStatus {
   return saved === 'busy' || saved === 'away' ? saved : 'online';
 }
 
-/** The status the operator chose; told to the house again on each new connection. */
-export function useOwnStatus(): [PresenceStatus, (status: ChosenStatus) => void] {
+export type OwnStatus = {
+  /** What the others see: busy in a call, away after a while without use of the device. */
+  status: PresenceStatus;
+  chosenStatus: ChosenStatus;
+  chooseStatus: (status: ChosenStatus) => void;
+};
+
+/** The operator's own status. What was chosen is told to the house again on each new connection. */
+export function useOwnStatus(): OwnStatus {
   const { realtime } = useHouse();
+  const me = useMe();
   const { status: link, welcome } = useObservable(realtime);
-  const [chosen, setChosen] = useState(savedStatus);
+  const derived = usePresence([me.id]).get(me.id);
+  const [chosenStatus, setChosen] = useState(savedStatus);
   const connection = link === 'online' ? welcome?.connection : undefined;
   useEffect(() => {
-    if (connection !== undefined) realtime.send('presence.set', { status: chosen });
-  }, [connection, chosen, realtime]);
+    if (connection !== undefined) realtime.send('presence.set', { status: chosenStatus });
+  }, [connection, chosenStatus, realtime]);
   useEffect(() => reportActivity(realtime), [realtime]);
-  const choose = useCallback((status: ChosenStatus) => {
+  const chooseStatus = useCallback((status: ChosenStatus) => {
     writePreference('status', status);
     setChosen(status);
   }, []);
-  return [connection === undefined ? 'offline' : chosen, choose];
+  return { status: shown(connection !== undefined, derived, chosenStatus), chosenStatus, chooseStatus };
+}
+
+/** Until the house has heard of this connection, it says that nobody is here. */
+export function shown(connected: boolean, derived: PresenceStatus | undefined, chosen: ChosenStatus): PresenceStatus {
+  if (!connected) return 'offline';
+  return derived === undefined || derived === 'offline' ? chosen : derived;
 }

@@ -179,8 +179,20 @@ export class Outbox {
       earlier.push({ record, phase: record.failed ? 'failed' : 'waiting', progress: null, previewUrl: preview(blob) });
     }
     if (earlier.length === 0) return;
+    this.moveBehind(Math.max(...earlier.map(({ record }) => record.order)));
     this.entries = [...earlier, ...this.entries].sort((a, b) => a.record.order - b.record.order);
     this.events.changed();
+  }
+
+  /** What was written in this visit comes after earlier ones, though the clock was set back between them. */
+  private moveBehind(last: number): void {
+    this.lastOrder = Math.max(this.lastOrder, last);
+    if (this.entries.every(({ record }) => record.order > last)) return;
+    for (const entry of this.entries) {
+      this.lastOrder += 1;
+      entry.record = { ...entry.record, order: this.lastOrder };
+      void this.storage.putOutbox(entry.record);
+    }
   }
 
   /** Forgets changes of a message that have not gone: a later one, or a deletion, makes them idle. */
