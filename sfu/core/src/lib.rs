@@ -23,6 +23,9 @@
 //! ```
 //!
 //! A received packet is one allocation, shared by all its subscribers.
+//!
+//! A room may live at several cores; `relay` is what they tell each other, as
+//! [`Output::Relay`] here and [`Input::Relayed`] there.
 
 mod allocate;
 pub mod codec;
