@@ -154,6 +154,19 @@ describe('writing', () => {
     expect(house.messages).toHaveLength(1);
   });
 
+  it('goes on when a message is seen in the conversation though its acknowledgement is lost', async () => {
+    const client = await connect(house, { person: nextPerson() });
+    const conversation = client.chat.conversation(TALK);
+    conversation.open();
+    await ready(conversation);
+    house.forgetful.add('chat.send');
+    for (const text of ['one', 'two', 'three']) conversation.sendText(text);
+    await until(conversation, () => conversation.getSnapshot().headSeq === 3);
+    expect(house.messages.map(({ body }) => body.kind === 'text' && body.text)).toEqual(['one', 'two', 'three']);
+    expect(house.count('chat.send')).toBe(3);
+    expect(states(conversation)).toEqual(['sent', 'sent', 'sent']);
+  });
+
   it('keeps the outbox on the device', async () => {
     const me = nextPerson();
     const first = await connect(house, { person: me, start: false });

@@ -29,6 +29,8 @@ export class House {
   readonly refusals = new Map<string, { code: string; retry_after_ms?: number }[]>();
   /** Frames of these types get no answer at all. */
   readonly silent = new Set<string>();
+  /** Frames of these types are obeyed, and the answer is lost. */
+  readonly forgetful = new Set<string>();
   accepting = true;
   /** Who is signed in. */
   person = ME;
@@ -123,7 +125,7 @@ export class House {
     const message = known ?? this.store(this.person, id, frame.data['body'] as Message['body'], replyTo);
     if (!known) socket.event('chat.message', { conversation: TALK, message });
     const ack = { conversation: TALK, client_message_id: id, seq: message.seq, sent_at: message.sent_at };
-    socket.answer(frame.id, 'chat.ack', ack);
+    if (!this.forgetful.has(frame.type)) socket.answer(frame.id, 'chat.ack', ack);
   }
 
   private readonly changeIds = new Map<string, number>();

@@ -47,6 +47,8 @@ export interface OutboxEvents {
 export class Outbox {
   private entries: OutboxEntry[] = [];
   private readonly unsaved = new Map<ClientMessageId, Blob>();
+  /** Who waits for the acknowledgement of what is on the wire. */
+  private readonly waiting = new Map<ClientMessageId, () => void>();
   private loading: Promise<void> | null = null;
   private draining = false;
   private lastOrder = 0;
@@ -133,6 +135,8 @@ export class Outbox {
   confirm(id: ClientMessageId): void {
     const entry = this.find(id);
     if (entry) this.remove(entry);
+    // Its acknowledgement says no more: what was written after it need not wait for that.
+    this.waiting.get(id)?.();
   }
 
   /** The message is as after this change: acknowledged changes of it need not be shown any more. */
@@ -230,8 +234,18 @@ export class Outbox {
     if (blob && (await this.storage.outboxBlob(record.id))) this.unsaved.delete(record.id);
   }
 
-  /** False when sending has to pause. */
+  /** False when sending has to pause. Ends early when the message is seen in the conversation. */
   private async trySend(entry: OutboxEntry): Promise<boolean> {
+    const { id } = entry.record;
+    const seen = new Promise<boolean>((resolve) => this.waiting.set(id, () => resolve(true)));
+    try {
+      return await Promise.race([this.attempt(entry), seen]);
+    } finally {
+      this.waiting.delete(id);
+    }
+  }
+
+  private async attempt(entry: OutboxEntry): Promise<boolean> {
     entry.phase = 'sending';
     this.events.changed();
     await this.markTried(entry);
