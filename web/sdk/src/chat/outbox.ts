@@ -10,6 +10,8 @@ import type {
   ClientMessageId,
   ConversationId,
   FileView,
+  Message,
+  MessageBody,
   Quote,
   SendBody,
 } from '../generated/realtime';
@@ -47,10 +49,10 @@ export interface OutboxEvents {
 export class Outbox {
   private entries: OutboxEntry[] = [];
   private readonly unsaved = new Map<ClientMessageId, Blob>();
-  /** Who waits for the acknowledgement of what is on the wire. */
-  private readonly waiting = new Map<ClientMessageId, () => void>();
   private loading: Promise<void> | null = null;
   private draining = false;
+  /** What is being sent, and how to stop waiting for its answer. */
+  private underWay: { entry: OutboxEntry; stop: () => void } | null = null;
   private lastOrder = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private upload: AbortController | null = null;
@@ -135,8 +137,6 @@ export class Outbox {
   confirm(id: ClientMessageId): void {
     const entry = this.find(id);
     if (entry) this.remove(entry);
-    // Its acknowledgement says no more: what was written after it need not wait for that.
-    this.waiting.get(id)?.();
   }
 
   /** The message is as after this change: acknowledged changes of it need not be shown any more. */
@@ -147,6 +147,17 @@ export class Outbox {
         this.remove(entry);
       }
     }
+  }
+
+  /** The message says this now: an answer that has not come to an edit or a deletion with that effect is not waited for. */
+  confirmEffect({ seq, body }: Message): void {
+    const entry = this.underWay?.entry;
+    if (!entry) return;
+    const change = entry.record.body;
+    const isDone =
+      (change.kind === 'delete' && change.seq === seq && (body.kind === 'deleted' || body.kind === 'deleted_note')) ||
+      (change.kind === 'edit' && change.seq === seq && change.text === written(body));
+    if (isDone) this.remove(entry);
   }
 
   /** Sends what waits, in order, while there is a connection. */
@@ -234,29 +245,33 @@ export class Outbox {
     if (blob && (await this.storage.outboxBlob(record.id))) this.unsaved.delete(record.id);
   }
 
-  /** False when sending has to pause. Ends early when the message is seen in the conversation. */
+  /** False when sending has to pause. */
   private async trySend(entry: OutboxEntry): Promise<boolean> {
-    const { id } = entry.record;
-    const seen = new Promise<boolean>((resolve) => this.waiting.set(id, () => resolve(true)));
-    try {
-      return await Promise.race([this.attempt(entry), seen]);
-    } finally {
-      this.waiting.delete(id);
-    }
-  }
-
-  private async attempt(entry: OutboxEntry): Promise<boolean> {
     entry.phase = 'sending';
     this.events.changed();
     await this.markTried(entry);
     try {
-      const { body } = entry.record;
-      if (body.kind === 'edit' || body.kind === 'delete') await this.sendChange(entry, body);
-      else await this.sendMessage(entry, body);
+      await this.untilAnsweredOrSeen(entry);
       this.backoff.reset();
       return true;
     } catch (error) {
       return this.handleFailure(entry, error);
+    }
+  }
+
+  /** An answer may be lost while the connection lives: the effect, seen in the conversation, is as good. */
+  private async untilAnsweredOrSeen(entry: OutboxEntry): Promise<void> {
+    // Confirmed while it was written down.
+    if (!this.entries.includes(entry)) return;
+    const { body } = entry.record;
+    const seen = new Promise<void>((stop) => {
+      this.underWay = { entry, stop };
+    });
+    try {
+      const isChange = body.kind === 'edit' || body.kind === 'delete';
+      await Promise.race([seen, isChange ? this.sendChange(entry, body) : this.sendMessage(entry, body)]);
+    } finally {
+      this.underWay = null;
     }
   }
 
@@ -349,6 +364,7 @@ export class Outbox {
 
   private remove(entry: OutboxEntry): void {
     this.entries = this.entries.filter((other) => other !== entry);
+    if (this.underWay?.entry === entry) this.underWay.stop();
     this.unsaved.delete(entry.record.id);
     if (entry.previewUrl) URL.revokeObjectURL(entry.previewUrl);
     void this.storage.removeOutbox(entry.record.id);
@@ -357,6 +373,11 @@ export class Outbox {
   private find(id: ClientMessageId): OutboxEntry | undefined {
     return this.entries.find((entry) => entry.record.id === id);
   }
+}
+
+function written(body: MessageBody): string | null {
+  if (body.kind === 'text' || body.kind === 'note') return body.text;
+  return body.kind === 'file' ? body.caption : null;
 }
 
 function preview(blob: Blob | null | undefined): string | null {
