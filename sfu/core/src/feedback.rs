@@ -68,7 +68,10 @@ impl Participant {
 
     fn on_report(&mut self, now: Instant, report: &ReportBlock) {
         let Some(slot) = self.slot_of(report.ssrc) else { return };
-        self.outbound.streams[slot].heard(report);
+        let (expected, _lost) = self.outbound.streams[slot].heard(report);
+        if expected > 0 {
+            self.outbound.on_progress(now);
+        }
         self.slots[slot].note_loss(report.fraction_lost);
         if report.last_sender_report == 0 {
             return;

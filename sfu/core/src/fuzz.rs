@@ -272,6 +272,9 @@ fn estimates_from_any_feedback() {
                 _ => {
                     estimator.set_desired_bps(now, number << (step[3] % 40));
                     estimator.on_rtt(Duration::from_millis(number));
+                    if number % 3 == 0 {
+                        estimator.on_progress(now);
+                    }
                 }
             }
             let mut probes = 0;

@@ -196,6 +196,13 @@ impl Outbound {
         }
     }
 
+    /// A receiver report tells that what was sent arrives.
+    pub(crate) fn on_progress(&mut self, now: Instant) {
+        if let Some(estimator) = &mut self.estimator {
+            estimator.on_progress(now);
+        }
+    }
+
     /// A round trip was measured.
     pub(crate) fn on_rtt(&mut self, rtt: Duration) {
         // Reports are held back by their receiver, but say for how long; what is left

@@ -105,6 +105,11 @@ impl Loss {
         self.recent
     }
 
+    /// Part of the packets lost on this link at any rate.
+    pub(super) const fn usual(&self) -> f64 {
+        self.usual
+    }
+
     /// Whether more is lost than what is usual on this link.
     pub(super) fn is_alarming(&self) -> bool {
         self.recent > self.usual + ALARMING

@@ -224,23 +224,28 @@ impl SendStream {
         })
     }
 
-    /// Notes what the subscriber reports of this stream, or of its repetitions.
-    pub(crate) fn heard(&mut self, report: &ReportBlock) {
+    /// Notes what the subscriber reports of this stream, or of its repetitions. Since the
+    /// report before: packets that should have arrived, and those that did not.
+    pub(crate) fn heard(&mut self, report: &ReportBlock) -> (u64, u64) {
         if report.ssrc != self.negotiated.ssrc {
-            return;
+            return (0, 0);
         }
         self.known = true;
         let heard = &mut self.heard;
+        let (mut expected, mut lost) = (0, 0);
         if let Some(before) = heard.highest.replace(report.extended_highest) {
             // What goes backward was overtaken by a later report.
             let ahead = report.extended_highest.wrapping_sub(before).cast_signed().max(0);
-            heard.since.expected += u64::from(ahead.unsigned_abs());
-            let lost = i64::from(report.cumulative_lost) - i64::from(heard.lost);
-            heard.since.lost += u64::try_from(lost).unwrap_or(0);
+            expected = u64::from(ahead.unsigned_abs());
+            let more = i64::from(report.cumulative_lost) - i64::from(heard.lost);
+            lost = u64::try_from(more).unwrap_or(0);
+            heard.since.expected += expected;
+            heard.since.lost += lost;
         }
         heard.lost = report.cumulative_lost;
         let jitter_ms = report.jitter as f32 * 1_000.0 / self.clock_rate.max(1) as f32;
         heard.since.jitter_ms = Some(jitter_ms);
+        (expected, lost)
     }
 
     /// What happened since the last call.

@@ -9,6 +9,7 @@ mod coming_and_going;
 mod outcome;
 mod peer;
 mod stage;
+mod standing_still;
 mod table;
 mod viewer;
 mod voice;

@@ -91,6 +91,10 @@ pub(super) struct Peer {
     pub(super) listeners: HashMap<Mid, Listener>,
     pub(super) connected: bool,
     pub(super) closed: bool,
+    /// It gets no processor: what arrives waits in its socket.
+    pub(super) asleep: bool,
+    /// What it sends waits for its uplink.
+    pub(super) held_up: bool,
     /// How fast its clock runs.
     pub(super) clock_speed: f64,
     pub(super) uplink_bps: f64,
@@ -161,6 +165,8 @@ impl Peer {
             listeners: HashMap::new(),
             connected: false,
             closed: false,
+            asleep: false,
+            held_up: false,
             clock_speed: 1.0,
             uplink_bps: FIRST_UPLINK_BPS,
             spoken: 0,
@@ -330,7 +336,9 @@ impl Peer {
             }
             self.wake(now);
         }
-        while let Some(contents) = self.outgoing.pop_front() {
+        while !self.held_up
+            && let Some(contents) = self.outgoing.pop_front()
+        {
             self.up.send(now, contents.len() + BELOW_RTP_BYTES, contents);
         }
     }

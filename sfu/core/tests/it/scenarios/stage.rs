@@ -155,7 +155,7 @@ impl Stage {
             }
         }
         self.drain();
-        for peer in &mut self.peers {
+        for peer in self.peers.iter_mut().filter(|peer| !peer.asleep) {
             while let Some((_, contents)) = peer.down.receive(now) {
                 peer.receive(now, self.relay, &contents);
             }

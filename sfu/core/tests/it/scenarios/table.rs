@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::check::Check;
-use super::{bad_links, churn, coming_and_going};
+use super::{bad_links, churn, coming_and_going, standing_still};
 
 type Scenario = (&'static str, fn() -> Vec<Check>);
 
@@ -30,6 +30,8 @@ const SCENARIOS: &[Scenario] = &[
     ("downlink 0.5 Mb/s for a second every ten", bad_links::pulses),
     ("0.4 Mb/s up and 4 down, and the other way", bad_links::uneven_ways),
     ("the largest layer ends", bad_links::lost_layer),
+    ("the watcher stops for 0.2, 0.5, 1 and 2 s", standing_still::asleep),
+    ("its uplink stops for 0.2, 0.5, 1 and 2 s", standing_still::held_up),
     ("one bad link among ten", coming_and_going::one_bad_of_ten),
     ("a late join after 70,000 packets", coming_and_going::late_join),
     ("the sender restarts", coming_and_going::restart),
