@@ -30,6 +30,7 @@ mod loss;
 mod pacer;
 mod probe;
 mod queue;
+mod reports;
 mod silence;
 mod trend;
 
@@ -46,6 +47,7 @@ use trend::Trend;
 
 pub use pacer::Pacer;
 pub use probe::Probe;
+pub use reports::ReportEstimator;
 pub use trend::Usage;
 
 /// Frames leave that much faster than the estimate, so that a keyframe does not

@@ -119,7 +119,9 @@ fn rtcp_compounds() {
                 rtcp::Packet::Nack { lost, .. } => lost.count(),
                 rtcp::Packet::Transport(feedback) => feedback.arrivals().count(),
                 rtcp::Packet::FullIntra { requests, .. } => requests.count(),
-                rtcp::Packet::PictureLoss { .. } | rtcp::Packet::Other => 0,
+                rtcp::Packet::PictureLoss { .. }
+                | rtcp::Packet::ReceiverEstimate { .. }
+                | rtcp::Packet::Other => 0,
             };
         }
         assert!(steps <= crate::wire::twcc::MAX_STATUSES + compound.len() * 17 / 4);

@@ -250,6 +250,7 @@ impl Participant {
         self.read_tracks(now, offer, &lines);
         self.bind_announced(offer);
         self.read_slots(&lines, mixed, limits, random);
+        self.outbound.appoint_judge(now);
     }
 
     /// Ids of all m-lines: those that share a transport agree on them.

@@ -8,6 +8,7 @@ mod churn;
 mod coming_and_going;
 mod outcome;
 mod peer;
+mod simple_receivers;
 mod stage;
 mod standing_still;
 mod table;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::check::Check;
-use super::{bad_links, churn, coming_and_going, standing_still};
+use super::{bad_links, churn, coming_and_going, simple_receivers, standing_still};
 
 type Scenario = (&'static str, fn() -> Vec<Check>);
 
@@ -32,6 +32,9 @@ const SCENARIOS: &[Scenario] = &[
     ("the largest layer ends", bad_links::lost_layer),
     ("the watcher stops for 0.2, 0.5, 1 and 2 s", standing_still::asleep),
     ("its uplink stops for 0.2, 0.5, 1 and 2 s", standing_still::held_up),
+    ("reports of loss alone, 4 Mb/s", simple_receivers::wide),
+    ("reports of loss alone, 0.8 Mb/s", simple_receivers::narrow_by_loss),
+    ("loss and REMB, 0.8 Mb/s", simple_receivers::narrow_by_estimate),
     ("one bad link among ten", coming_and_going::one_bad_of_ten),
     ("a late join after 70,000 packets", coming_and_going::late_join),
     ("the sender restarts", coming_and_going::restart),
