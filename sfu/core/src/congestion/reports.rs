@@ -39,6 +39,8 @@ pub struct ReportEstimator {
     loss: Loss,
     sending: SendRate,
     rate_bps: f64,
+    /// What arrived when too much was sent last: up to there nothing has to be tried.
+    carried_bps: f64,
     window: Counted,
     hold_us: u64,
     hold_until_us: u64,
@@ -63,6 +65,7 @@ impl ReportEstimator {
             loss: Loss::new(),
             sending: SendRate::default(),
             rate_bps: first.clamp(config.min_bps, config.max_bps) as f64,
+            carried_bps: 0.0,
             window: Counted::default(),
             hold_us: FIRST_HOLD_US,
             hold_until_us: 0,
@@ -97,7 +100,7 @@ impl ReportEstimator {
         let now_us = self.micros(now);
         let (sent_bps, bps) = (self.sending.rate_bps(now_us), bps as f64);
         if bps < sent_bps {
-            self.fall(now_us, bps);
+            self.fall(now_us, bps, bps);
         } else if bps < OPINION * sent_bps {
             self.rate_bps = self.rate_bps.min(bps).max(self.config.min_bps as f64);
         }
@@ -122,14 +125,17 @@ impl ReportEstimator {
         let allowed_bps = self.rate_bps.min(sent_bps.max(self.config.min_bps as f64));
         self.loss.end(now_us, span_us, window, allowed_bps, Some(sent_bps * (1.0 - lost)));
         if let Some(bound) = self.loss.bound_bps().filter(|bound| *bound < self.rate_bps) {
-            self.fall(now_us, bound);
-        } else if now_us >= self.hold_until_us {
-            let grown = self.rate_bps * GROWTH.powf(seconds.min(1.0));
-            self.rate_bps = grown.min(self.config.max_bps as f64);
+            self.fall(now_us, bound, sent_bps * (1.0 - lost));
+            return;
         }
+        let held = now_us < self.hold_until_us;
+        let limit = if held { self.carried_bps } else { f64::MAX };
+        let grown = self.rate_bps * GROWTH.powf(seconds.min(1.0));
+        let grown = grown.min(limit).min(self.config.max_bps as f64);
+        self.rate_bps = self.rate_bps.max(grown);
     }
 
-    fn fall(&mut self, now_us: u64, bps: f64) {
+    fn fall(&mut self, now_us: u64, bps: f64, carried_bps: f64) {
         let tried_again = now_us >= self.hold_until_us;
         let forgotten = self.fell_at_us.is_none_or(|at| now_us.saturating_sub(at) > FORGET_US);
         if forgotten {
@@ -138,6 +144,7 @@ impl ReportEstimator {
             self.hold_us = (self.hold_us * 2).min(MAX_HOLD_US);
         }
         self.fell_at_us = Some(now_us);
+        self.carried_bps = carried_bps;
         self.hold_until_us = now_us + self.hold_us;
         self.rate_bps = self.rate_bps.min(bps).max(self.config.min_bps as f64);
     }

@@ -26,7 +26,7 @@ fn narrow(tells: Tells, demand: Demand) -> Vec<Check> {
     let middle = stage.peers[1].viewer().seen.of_layer[1];
     let mut checks = check(&mut stage, 1, MEASURED_S, demand);
     let middle = f64::from(middle) / (MEASURED_S * FRAMES_PER_SECOND);
-    checks.push(Check::at_least("of them of middle size", middle, 0.5, Unit::Percent));
+    checks.push(Check::at_least("of them of middle size", middle, 0.4, Unit::Percent));
     checks.push(Check::at_most("estimate", estimate, 1.8, Unit::Percent));
     checks.push(Check::at_most("dropped by the link", dropped, 0.09, Unit::Percent));
     checks
