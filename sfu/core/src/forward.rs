@@ -54,8 +54,9 @@ impl Core {
         let carried = TrackId { publisher: key, source: track.source };
         let Some(layer) = track.layers.get_mut(source.layer) else { return };
         if media.starts {
-            layer.keyframes.settle();
+            layer.keyframes.begin(media.timestamp);
         }
+        layer.keyframes.note(now, media.timestamp, media.marker);
         // Taken and put back, so that no list is copied for each packet.
         let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;

@@ -27,6 +27,7 @@ const SCENARIOS: &[Scenario] = &[
     ("clocks 600 ppm apart", bad_links::skewed_clocks),
     ("downlink 2.5 to 0.3 Mb/s and back", bad_links::narrow_for_a_while),
     ("uplink 4 to 0.3 Mb/s and back", bad_links::narrow_uplink),
+    ("1.5 Mb/s over an uplink of 1 Mb/s", bad_links::starving_sender),
     ("downlink 0.5 Mb/s for a second every ten", bad_links::pulses),
     ("0.4 Mb/s up and 4 down, and the other way", bad_links::uneven_ways),
     ("the largest layer ends", bad_links::lost_layer),
