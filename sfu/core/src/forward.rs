@@ -66,6 +66,7 @@ impl Core {
         if let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) {
             layer.subscribers = subscribers;
         }
+        self.relay_media(key, media);
         if waits {
             self.chase_keyframe(now, key, source);
         }

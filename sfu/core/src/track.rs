@@ -10,6 +10,7 @@ use crate::inbound::Stream;
 use crate::keyframe::KeyframeRequests;
 use crate::layers::{self, Dynacast, Meter, Stacking};
 use crate::packet::Packet;
+use crate::relay::Relaying;
 use crate::slab::Key;
 use crate::slots::kind_of;
 use crate::voices::Voice;
@@ -23,6 +24,7 @@ pub(crate) struct Track {
     /// Lowest quality first; one without simulcast.
     pub(crate) layers: Vec<Layer>,
     pub(crate) content: Content,
+    pub(crate) relaying: Relaying,
 }
 
 /// What the relay learns of a track by its kind.
@@ -79,7 +81,7 @@ impl Track {
                 dynacast: Dynacast::default(),
             },
         };
-        Self { mid, source, published, layers, content }
+        Self { mid, source, published, layers, content, relaying: Relaying::default() }
     }
 
     pub(crate) fn meter(&self) -> Option<&Meter> {

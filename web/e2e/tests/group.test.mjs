@@ -17,7 +17,13 @@ const NAME = 'Пётр Лугин';
 const COLLEAGUE = 'Мария Соколова';
 const DOCTOR = 'Илья Петров';
 
-describe('a call of several people', () => {
+/** Over how many workers of the relay the call spreads. */
+const SHAPES = {
+  'at one worker': { HOUSECALL_SFU__WORKERS: '1' },
+  'at several workers': { HOUSECALL_SFU__WORKERS: '3', HOUSECALL_SFU__ROOM_PARTICIPANTS_PER_WORKER: '1' },
+};
+
+for (const [shape, env] of Object.entries(SHAPES)) describe(`a call of several people ${shape}`, () => {
   let house;
   let browser;
   let patient;
@@ -29,7 +35,7 @@ describe('a call of several people', () => {
   const step = story(() => ({ patient, doctor, colleague, supervisor }));
 
   before(async () => {
-    house = await House.start();
+    house = await House.start({ env });
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME });
     await byTest(patient.page, 'ask-question').click();
@@ -174,6 +180,7 @@ describe('a call of several people', () => {
   step('the house counts how calls sound', async () => {
     const metrics = await house.metrics();
     const value = (name) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)?.[1] ?? 0);
+    assert.equal(value('housecall_sfu_relayed_packets_total') > 0, env.HOUSECALL_SFU__WORKERS !== '1');
     assert.ok(value('housecall_call_mos_count') > 3, 'reports were judged');
     const mean = value('housecall_call_mos_sum') / value('housecall_call_mos_count');
     // How well depends on what else this machine does; that it is judged does not.

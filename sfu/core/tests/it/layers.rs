@@ -154,7 +154,7 @@ impl Show {
 }
 
 #[test]
-fn each_viewer_gets_the_layer_their_link_carries() {
+pub(crate) fn each_viewer_gets_the_layer_their_link_carries() {
     let mut show = Show::new(51, 3);
     show.set_rate(0, 6_000_000);
     show.set_rate(1, 900_000);
@@ -175,7 +175,7 @@ fn each_viewer_gets_the_layer_their_link_carries() {
 }
 
 #[test]
-fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
+pub(crate) fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
     let mut show = Show::new(52, 1);
     show.set_rate(0, 5_000_000);
     show.run(12 * SECOND);
@@ -197,7 +197,7 @@ fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
 }
 
 #[test]
-fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
+pub(crate) fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
     let mut show = Show::new(53, 2);
     show.show_at(0, 1280, 720);
     show.show_at(1, 300, 170);
@@ -226,7 +226,7 @@ fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
 }
 
 #[test]
-fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
+pub(crate) fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
     let mut show = Show::new(54, 2);
     show.show_at(0, 300, 170);
     show.show_at(1, 300, 170);
@@ -257,7 +257,7 @@ fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
 }
 
 #[test]
-fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
+pub(crate) fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
     let mut show = Show::new(55, 1);
     show.run(6 * SECOND);
     assert_eq!(show.layers(), [Some(2)]);
@@ -274,7 +274,7 @@ fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
 }
 
 #[test]
-fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it_does() {
+pub(crate) fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it_does() {
     let mut show = Show::with(56, 2, Offering::PLAIN);
     show.set_rate(0, 5_000_000);
     show.set_rate(1, 300_000);
@@ -292,7 +292,7 @@ fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it
 }
 
 #[test]
-fn an_unsteady_link_does_not_make_the_picture_flap() {
+pub(crate) fn an_unsteady_link_does_not_make_the_picture_flap() {
     let mut show = Show::new(57, 1);
     show.set_rate(0, 3_000_000);
     show.run(10 * SECOND);

@@ -177,6 +177,7 @@ impl Stage {
                     }
                 }
                 Output::Event { event, .. } => events.push(event),
+                Output::Relay { .. } => unreachable!("the room has no other core"),
                 Output::Timeout(next) => {
                     assert!(next.is_none_or(|next| next > self.now), "a drain must end");
                     break;
