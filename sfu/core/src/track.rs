@@ -140,6 +140,11 @@ pub(crate) const fn shows(source: TrackSource) -> layers::Content {
 }
 
 impl Layer {
+    /// Whether packets of it came in the last second.
+    pub(crate) fn flows(&mut self, now: Instant) -> bool {
+        self.stream.as_mut().is_some_and(|stream| stream.bps(now) > 0)
+    }
+
     pub(crate) fn new(rid: Option<Rid>) -> Self {
         Self {
             rid,
