@@ -195,6 +195,9 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
     if !to.link.carries_media() || !to.outbound.is_open() {
         return Delivery::default();
     }
+    if let Some(slot) = to.slots.get_mut(index) {
+        slot.passing.offer();
+    }
     let ours = payload_types(to, index, media);
     let Some((slot, ours)) = to.slots.get_mut(index).zip(ours) else {
         return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
@@ -208,6 +211,7 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
             return Delivery { outcome: Outcome::Unusable, waits, begins: false };
         }
     };
+    slot.passing.pass();
     let mut packet = media.packet.clone();
     let repeats = slot.loses_much();
     let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);

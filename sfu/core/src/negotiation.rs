@@ -112,6 +112,8 @@ impl Core {
             is_short: false,
             slots_asked: None,
             quality: Meter::new(self.config.quality_interval),
+            patrol: crate::stuck::Patrol::default(),
+            said: false,
         }
     }
 

@@ -254,6 +254,12 @@ impl Outbound {
         self.sent_bytes
     }
 
+    /// Whether the subscriber is known to report what arrives.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.judge.feedback().is_some()
+            || self.streams.iter().any(|stream| stream.highest().is_some())
+    }
+
     /// Whether media can be sealed.
     pub(crate) const fn is_open(&self) -> bool {
         self.sealer.is_some()

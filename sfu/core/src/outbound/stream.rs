@@ -248,6 +248,16 @@ impl SendStream {
         (expected, lost)
     }
 
+    /// Packets sent, modulo 2^32; repetitions apart.
+    pub(crate) const fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// The highest number that the subscriber reported.
+    pub(crate) const fn highest(&self) -> Option<u32> {
+        self.heard.highest
+    }
+
     /// What happened since the last call.
     pub(crate) fn take_heard(&mut self) -> Heard {
         std::mem::take(&mut self.heard.since)

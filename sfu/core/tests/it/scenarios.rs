@@ -11,6 +11,7 @@ mod peer;
 mod simple_receivers;
 mod stage;
 mod standing_still;
+mod stuck;
 mod table;
 mod viewer;
 mod voice;

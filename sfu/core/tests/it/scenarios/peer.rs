@@ -103,6 +103,8 @@ pub(super) struct Peer {
     pub(super) down: Link<Vec<u8>>,
     pub(super) camera: Option<Camera>,
     pub(super) speaks: bool,
+    /// It sends a packet of voice each 400 ms only, as while its owner is silent.
+    pub(super) pauses: bool,
     uplink: Uplink,
     tells: Tells,
     next_remb: Instant,
@@ -181,6 +183,7 @@ impl Peer {
             down: Link::new(setup.down, seed * 2 + 1),
             camera,
             speaks: setup.speaks,
+            pauses: false,
             uplink: setup.uplink,
             tells: setup.tells,
             next_remb: now,
@@ -253,6 +256,16 @@ impl Peer {
         self.seqs[3] += packets;
     }
 
+    /// What it did not say is not made up for.
+    pub(super) const fn hush(&mut self, now: Instant) {
+        self.next_voice = now;
+    }
+
+    /// The line of its camera, in which it sees the other's.
+    pub(super) fn video_mid(&self) -> String {
+        self.video.to_string()
+    }
+
     pub(super) fn want_layers(&mut self, rids: &[String]) {
         let Some(camera) = &mut self.camera else { return };
         if camera.layers() > 1 {
@@ -269,7 +282,7 @@ impl Peer {
         }
         let since = now - self.stage_start;
         while self.speaks && self.next_voice <= now {
-            self.next_voice += voice::FRAME;
+            self.next_voice += if self.pauses { 20 * voice::FRAME } else { voice::FRAME };
             let payload = voice::payload(self.number, self.spoken, since);
             self.spoken += 1;
             self.write(now, self.audio, None, Codec::Opus, 3, &payload, true, self.spoken * 960);
