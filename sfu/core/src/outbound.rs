@@ -303,7 +303,7 @@ impl Outbound {
     }
 
     fn seal_run(&mut self, now: Instant, run: &Run, burst: &mut Burst) {
-        let age = history::age_for(self.rtt);
+        let rtt = self.rtt;
         for left in (0..run.count).rev() {
             let Some(entry) = self.queue.pop(run.kind) else { return };
             let length = if left == 0 { 0 } else { run.length };
@@ -314,7 +314,7 @@ impl Outbound {
                 self.repairs.earn(bytes);
             }
             if let Some(stream) = self.streams.get_mut(usize::from(entry.slot)) {
-                stream.sent(now, entry, age);
+                stream.sent(now, entry, rtt);
             }
             if self.paced(now, run.kind, bytes) && left > 0 {
                 return;

@@ -70,6 +70,7 @@ impl SendStream {
     /// `clock_rate`: of its media, Hz. `random` chooses the first number of
     /// repetitions. `history_bytes` bounds what is kept to be repeated.
     pub(crate) fn new(
+        now: Instant,
         negotiated: Negotiated,
         clock_rate: u32,
         random: u64,
@@ -80,7 +81,7 @@ impl SendStream {
             // Below 2^15, as every first number: see `rewrite`.
             next_rtx_seq: random & 0x7fff,
             rtx_type: None,
-            history: History::new(history_bytes),
+            history: History::new(now, history_bytes),
             known: false,
             clock_rate,
             packets: 0,
@@ -180,7 +181,7 @@ impl SendStream {
     }
 
     /// Counts a packet that was sent, and keeps it if it can be repeated.
-    pub(crate) fn sent(&mut self, now: Instant, entry: Entry, age: Duration) {
+    pub(crate) fn sent(&mut self, now: Instant, entry: Entry, rtt: Option<Duration>) {
         if entry.kind == Kind::Repair {
             return;
         }
@@ -191,7 +192,7 @@ impl SendStream {
         self.newest = Some(Newest { timestamp: entry.timestamp, at: now });
         if entry.kind == Kind::Video && self.repeats(entry.payload_type) {
             self.rtx_type = self.rtx_type_of(entry.payload_type);
-            self.history.push(now, entry, age);
+            self.history.push(now, entry, rtt);
         }
     }
 
