@@ -424,6 +424,7 @@ impl Core {
             }
         }
         self.report_quality(now, key);
+        self.look_for_stuck(now, key);
         if let Some(participant) = self.participants.get_mut(key) {
             participant.due = participant.next_deadline();
         }
@@ -504,6 +505,7 @@ impl Core {
                     participant.inbound.opener = Some(opener);
                     participant.outbound.open(now, sealer, self.config.congestion);
                     participant.quality.start(now);
+                    participant.patrol.start(now);
                 }
                 self.link_changed(now, key, change);
             }
