@@ -24,7 +24,9 @@ pub struct Config {
     /// Milliseconds after the start in which gateways tell what they hold. Until
     /// then nothing is answered and nobody is told anything.
     pub settle_ms: u64,
-    /// Milliseconds for which changes are collected into one event.
+    /// Milliseconds for which changes are collected into one event. Gateways collect
+    /// them for longer, so that a watcher hears of many at once: short here, since the
+    /// two waits add up.
     pub batch_ms: u64,
     /// People in one event; more make several.
     pub batch_people: usize,
@@ -41,7 +43,7 @@ impl Default for Config {
             grace_seconds: 10,
             away_after_seconds: 300,
             settle_ms: 500,
-            batch_ms: 50,
+            batch_ms: 10,
             batch_people: 500,
             remembered_offline: 100_000,
         }
@@ -64,8 +66,10 @@ away_after_seconds = 300
 # Milliseconds after the start in which gateways tell what they hold. Until then
 # nothing is answered and nobody is told anything.
 settle_ms = 500
-# Milliseconds for which changes are collected into one event.
-batch_ms = 50
+# Milliseconds for which changes are collected into one event. Gateways collect them
+# for longer, so that a watcher hears of many at once: short here, since the two waits
+# add up.
+batch_ms = 10
 # People in one event; more make several.
 batch_people = 500
 # Offline people of whom "last seen" is remembered. The longest gone are forgotten
