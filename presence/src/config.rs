@@ -24,9 +24,7 @@ pub struct Config {
     /// Milliseconds after the start in which gateways tell what they hold. Until
     /// then nothing is answered and nobody is told anything.
     pub settle_ms: u64,
-    /// Milliseconds for which changes are collected into one event. Gateways collect
-    /// them for longer, so that a watcher hears of many at once: short here, since the
-    /// two waits add up.
+    /// Milliseconds for which changes are collected into one event.
     pub batch_ms: u64,
     /// People in one event; more make several.
     pub batch_people: usize,
@@ -43,7 +41,7 @@ impl Default for Config {
             grace_seconds: 10,
             away_after_seconds: 300,
             settle_ms: 500,
-            batch_ms: 10,
+            batch_ms: 20,
             batch_people: 500,
             remembered_offline: 100_000,
         }
@@ -66,10 +64,8 @@ away_after_seconds = 300
 # Milliseconds after the start in which gateways tell what they hold. Until then
 # nothing is answered and nobody is told anything.
 settle_ms = 500
-# Milliseconds for which changes are collected into one event. Gateways collect them
-# for longer, so that a watcher hears of many at once: short here, since the two waits
-# add up.
-batch_ms = 10
+# Milliseconds for which changes are collected into one event.
+batch_ms = 20
 # People in one event; more make several.
 batch_people = 500
 # Offline people of whom "last seen" is remembered. The longest gone are forgotten

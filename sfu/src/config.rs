@@ -42,6 +42,12 @@ pub struct Config {
     pub max_participants: usize,
     /// Participants per room.
     pub max_room_participants: usize,
+    /// Participants of one room on one worker; further ones go to other workers, and the
+    /// media is relayed between them.
+    pub room_participants_per_worker: usize,
+    /// Packets and messages of other workers that may wait for one; packets beyond are
+    /// lost.
+    pub relay_queue: usize,
     /// Longest SDP offer, bytes.
     pub max_sdp_bytes: usize,
     /// Most m-lines in an offer.
@@ -96,6 +102,8 @@ impl Default for Config {
             max_rooms: 2_000,
             max_participants: 4_000,
             max_room_participants: 50,
+            room_participants_per_worker: 30,
+            relay_queue: 4_096,
             max_sdp_bytes: 64 * 1024,
             max_media_lines: 12,
             max_ssrcs: 32,
@@ -163,6 +171,10 @@ pub const SAMPLE: &str = r#"[sfu]
 #max_rooms = 2000
 #max_participants = 4000
 #max_room_participants = 50
+# Participants of one room on one worker; further ones go to other workers, and the media
+# is relayed between them. Packets that may wait on that way; more are lost.
+#room_participants_per_worker = 30
+#relay_queue = 4096
 # Longest SDP offer in bytes, and most m-lines in it.
 #max_sdp_bytes = 65536
 #max_media_lines = 12

@@ -11,6 +11,7 @@
 
 mod addresses;
 mod config;
+mod links;
 mod metrics;
 mod placement;
 mod service;

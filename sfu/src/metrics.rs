@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     tracks: IntGauge,
     forwarded: IntCounter,
     forwarded_bytes: IntCounter,
+    relayed: IntCounter,
     gated: IntCounter,
     unusable: IntCounter,
     stray: IntCounter,
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     allocations: IntCounter,
     pub(crate) worker_restarts: IntCounter,
     pub(crate) unsent_datagrams: IntCounter,
+    pub(crate) unrelayed: IntCounter,
     pub(crate) lost_events: IntCounter,
     pub(crate) join_ms: Histogram,
     pub(crate) tcp: TcpMetrics,
@@ -105,6 +107,10 @@ impl Metrics {
                 "housecall_sfu_forwarded_bytes_total",
                 "Media payload forwarded, once per receiver",
             )?,
+            relayed: counter(
+                "housecall_sfu_relayed_packets_total",
+                "Media packets passed on to other workers, once per worker",
+            )?,
             // Looked up once: a look-up costs more than the counting.
             gated: dropped.with_label_values(&["gated"]),
             unusable: dropped.with_label_values(&["unusable"]),
@@ -139,6 +145,7 @@ impl Metrics {
                 "housecall_sfu_unsent_datagrams_total",
                 "Datagrams the system did not take",
             )?,
+            unrelayed: dropped.with_label_values(&["unrelayed"]),
             lost_events: counter(
                 "housecall_sfu_lost_events_total",
                 "Quality reports dropped because their reader was behind",
@@ -175,6 +182,7 @@ impl Share {
         for (counter, grown) in [
             (&metrics.forwarded, now.forwarded_packets - before.forwarded_packets),
             (&metrics.forwarded_bytes, now.forwarded_bytes - before.forwarded_bytes),
+            (&metrics.relayed, now.relayed_packets - before.relayed_packets),
             (&metrics.lost, now.lost_packets - before.lost_packets),
             (&metrics.keyframe_requests, now.keyframe_requests - before.keyframe_requests),
             (&metrics.failed_sessions, now.failed_sessions - before.failed_sessions),

@@ -12,7 +12,7 @@ use housecall_protocol::cluster::{
     Answer, Placement as Placed, Refusal, SfuCheck, SfuEvent, SfuMissing, SfuReply, SfuRequest,
     subject,
 };
-use housecall_protocol::ids::{CallId, NodeId};
+use housecall_protocol::ids::{CallId, NodeId, PersonId};
 use housecall_sfu_core::congestion;
 use housecall_sfu_core::{CoreConfig, Limits, RequestError};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -21,8 +21,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::addresses::{self, Sockets};
 use crate::config::Config;
+use crate::links;
 use crate::metrics::Metrics;
-use crate::placement::Placement;
+use crate::placement::{Closed, Place, Placement};
 use crate::tcp;
 use crate::worker::{Answered, Command, Parts, Told, Worker};
 
@@ -71,11 +72,13 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let sockets = open_sockets(&config)?;
     let mut workers = Vec::new();
     let mut threads = Vec::new();
-    for (index, sockets) in sockets.into_iter().enumerate() {
+    let ends = links::connect(sockets.len(), config.relay_queue).map_err(StartError::Thread)?;
+    for (index, (sockets, end)) in sockets.into_iter().zip(ends).enumerate() {
         let port = sockets.port;
         let parts = Parts {
             index,
             core: core_config(&config, &sockets),
+            end,
             sockets,
             tcp: tcp_limits(&config),
             events: events.clone(),
@@ -94,7 +97,11 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     let relay = Arc::new(Relay {
         bus: context.bus.clone(),
         node,
-        placement: Mutex::new(Placement::new(workers.len())),
+        placement: Mutex::new(Placement::new(
+            workers.len(),
+            config.room_participants_per_worker,
+            config.max_room_participants,
+        )),
         workers,
         metrics,
         emptied: Notify::new(),
@@ -194,46 +201,120 @@ impl Relay {
         work(&mut self.placement.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives a request to the room's worker. The order of requests is kept: this
+    /// Gives a request to the worker that it is for. The order of requests is kept: this
     /// is called from one task, and a worker's queue is first in, first out.
     fn dispatch(&self, request: SfuRequest) -> Dispatched {
-        let room = room_of(&request);
-        let joins = matches!(request, SfuRequest::Join { .. });
-        let taken = || self.with_placement(|placement| placement.worker(room).is_some());
-        let worker = if joins && self.draining.is_cancelled() && !taken() {
+        match &request {
+            SfuRequest::Join { room, participant, .. } => {
+                let (room, participant) = (*room, *participant);
+                self.dispatch_join(room, participant, request)
+            }
+            SfuRequest::Leave { room, participant } => {
+                let worker = self.with_placement(|placement| {
+                    let worker = placement.worker_of(*room, *participant);
+                    placement.left(*room, *participant);
+                    worker
+                });
+                self.give(worker, None, request)
+            }
+            SfuRequest::Offer { room, participant, .. }
+            | SfuRequest::SetMedia { room, participant, .. }
+            | SfuRequest::SetAllowed { room, participant, .. }
+            | SfuRequest::SetTiles { room, participant, .. } => {
+                let (room, participant) = (*room, *participant);
+                let worker = self.with_placement(|it| it.worker_of(room, participant));
+                self.give(worker, None, request)
+            }
+            // The home tells the others, and its end is the room's.
+            SfuRequest::SetForwarding { room, .. } | SfuRequest::Close { room } => {
+                let room = *room;
+                self.give(self.with_placement(|placement| placement.home(room)), None, request)
+            }
+        }
+    }
+
+    fn dispatch_join(
+        &self,
+        room: CallId,
+        participant: PersonId,
+        request: SfuRequest,
+    ) -> Dispatched {
+        if self.draining.is_cancelled() && !self.with_placement(|placement| placement.has(room)) {
             let stopping = Refusal::new(ErrorCode::Unavailable, "the media relay is stopping");
             return Dispatched::Refused(Err(stopping));
-        } else if joins {
-            Some(self.with_placement(|placement| placement.join(room)))
-        } else {
-            self.with_placement(|placement| placement.worker(room))
-        };
+        }
+        // A room that is being closed at its workers (see `closed`) is closed before this.
+        self.with_placement(|placement| {
+            let Some(Place { worker, others }) = placement.join(room, participant) else {
+                return Dispatched::Refused(Err(refusal(&RequestError::RoomFull)));
+            };
+            let linked = others.is_empty()
+                || self.workers[worker].send(Command::Link { room, others }).is_ok();
+            let dispatched = if linked {
+                self.give(Some(worker), Some((room, participant)), request)
+            } else {
+                Dispatched::Refused(Err(overloaded()))
+            };
+            if matches!(dispatched, Dispatched::Refused(_)) {
+                placement.joined(room, participant, None);
+            }
+            dispatched
+        })
+    }
+
+    fn give(
+        &self,
+        worker: Option<usize>,
+        joins: Option<(CallId, PersonId)>,
+        request: SfuRequest,
+    ) -> Dispatched {
         let Some(worker) = worker else { return Dispatched::Refused(unplaced(&request)) };
         let (answer, answered) = oneshot::channel();
-        if self.workers[worker].send(Command::Request { request, answer }).is_err() {
-            if joins {
-                self.with_placement(|placement| placement.joined(room, None));
-            }
-            let busy = Refusal::new(ErrorCode::Unavailable, "the media relay is overloaded");
-            return Dispatched::Refused(Err(busy));
+        match self.workers[worker].send(Command::Request { request, answer }) {
+            Ok(()) => Dispatched::Sent { joins, answered },
+            Err(_) => Dispatched::Refused(Err(overloaded())),
         }
-        Dispatched::Sent { joins: joins.then_some(room), answered }
     }
 
     async fn finish(
         &self,
-        joins: Option<CallId>,
+        joins: Option<(CallId, PersonId)>,
         answered: oneshot::Receiver<Answered>,
     ) -> Answer<SfuReply> {
         let answered = answered.await.ok();
-        if let Some(room) = joins {
+        if let Some((room, participant)) = joins {
             let stamp =
                 answered.as_ref().filter(|answer| answer.result.is_ok()).map(|answer| answer.stamp);
-            self.with_placement(|placement| placement.joined(room, stamp));
+            self.with_placement(|placement| placement.joined(room, participant, stamp));
         }
         match answered {
             Some(answered) => answered.result.map_err(|error| refusal(&error)),
             None => Err(Refusal::new(ErrorCode::Unavailable, "the media relay is stopping")),
+        }
+    }
+
+    /// Takes the news that a room is closed at a worker. Whether its owner is to hear it.
+    fn closed(&self, room: CallId, worker: usize, stamp: u64) -> bool {
+        let (is_over, is_empty) = self.with_placement(|placement| {
+            let closed = placement.closed(room, worker, stamp);
+            if let Closed::Room { rest } = &closed {
+                rest.iter().for_each(|worker| self.close_at(*worker, room));
+            }
+            (matches!(closed, Closed::Room { .. }), placement.is_empty())
+        });
+        if is_empty {
+            self.emptied.notify_one();
+        }
+        is_over
+    }
+
+    fn close_at(&self, worker: usize, room: CallId) {
+        let (answer, _) = oneshot::channel();
+        let request = SfuRequest::Close { room };
+        let sent = self.workers[worker].send(Command::Request { request, answer });
+        // A worker that has ended has closed its rooms.
+        if sent.is_err() && !self.draining.is_cancelled() {
+            tracing::warn!(%room, worker, "a room that is over could not be closed");
         }
     }
 
@@ -245,21 +326,12 @@ impl Relay {
 }
 
 enum Dispatched {
-    Sent { joins: Option<CallId>, answered: oneshot::Receiver<Answered> },
+    Sent { joins: Option<(CallId, PersonId)>, answered: oneshot::Receiver<Answered> },
     Refused(Answer<SfuReply>),
 }
 
-const fn room_of(request: &SfuRequest) -> CallId {
-    match request {
-        SfuRequest::Join { room, .. }
-        | SfuRequest::Offer { room, .. }
-        | SfuRequest::SetForwarding { room, .. }
-        | SfuRequest::SetMedia { room, .. }
-        | SfuRequest::SetAllowed { room, .. }
-        | SfuRequest::SetTiles { room, .. }
-        | SfuRequest::Leave { room, .. }
-        | SfuRequest::Close { room } => *room,
-    }
+fn overloaded() -> Refusal {
+    Refusal::new(ErrorCode::Unavailable, "the media relay is overloaded")
 }
 
 /// The answer to a request for a room that is nowhere: to leave or close it is
@@ -339,22 +411,17 @@ async fn serve_requests(
 
 /// Ends when the last worker has ended and all it said is published.
 async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
-    while let Some(Told { stamp, room, event }) = told.recv().await {
+    while let Some(Told { worker, stamp, room, event }) = told.recv().await {
         match &event {
-            SfuEvent::RoomClosed => {
-                let empty = relay.with_placement(|placement| {
-                    placement.closed(room, stamp);
-                    placement.is_empty()
-                });
-                if empty {
-                    relay.emptied.notify_one();
-                }
+            SfuEvent::RoomClosed if !relay.closed(room, worker, stamp) => continue,
+            SfuEvent::Gone { participant } => {
+                relay.with_placement(|placement| placement.gone(room, *participant, stamp));
             }
             SfuEvent::Connected { dtls_ms, .. } => {
                 relay.metrics.join_ms.observe(f64::from(*dtls_ms));
             }
-            SfuEvent::Disconnected { .. }
-            | SfuEvent::Gone { .. }
+            SfuEvent::RoomClosed
+            | SfuEvent::Disconnected { .. }
             | SfuEvent::Slots { .. }
             | SfuEvent::OfferNeeded { .. }
             | SfuEvent::Flowing { .. }
@@ -382,7 +449,7 @@ async fn serve_checks(relay: Arc<Relay>, mut checks: Subscription, drained: Canc
         let answer: Answer<SfuMissing> = match delivery.parse::<SfuCheck>() {
             Ok(SfuCheck { mut rooms }) => {
                 relay.with_placement(|placement| {
-                    rooms.retain(|room| placement.worker(*room).is_none());
+                    rooms.retain(|room| !placement.has(*room));
                 });
                 Ok(SfuMissing { rooms })
             }

@@ -16,15 +16,18 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::CallId;
-use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, RequestError, Transport};
+use housecall_sfu_core::{
+    Core, CoreConfig, Flow, Input, Output, RelayId, RelayMessage, RequestError, Transport,
+};
 use nix::sys::epoll::EpollTimeout;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::addresses::Sockets;
+use crate::links::{self, Links};
 use crate::metrics::{Metrics, Share};
 use crate::socket::{MAX_DATAGRAM_BYTES, MediaSocket, UdpPort};
 use crate::tcp::{self, TcpPort};
@@ -35,6 +38,11 @@ pub(crate) enum Command {
     Request {
         request: SfuRequest,
         answer: oneshot::Sender<Answered>,
+    },
+    /// The room lives at these workers as well, its home first.
+    Link {
+        room: CallId,
+        others: Vec<usize>,
     },
     /// Close all rooms and end the thread.
     Stop,
@@ -51,6 +59,7 @@ pub(crate) struct Answered {
 
 /// An event of a room, with its place in the order of all the worker says.
 pub(crate) struct Told {
+    pub(crate) worker: usize,
     pub(crate) stamp: u64,
     pub(crate) room: CallId,
     pub(crate) event: SfuEvent,
@@ -68,6 +77,8 @@ pub(crate) struct Parts {
     pub(crate) sockets: Sockets,
     pub(crate) tcp: tcp::Limits,
     pub(crate) core: CoreConfig,
+    /// The ways to and from the other workers.
+    pub(crate) end: links::End,
     pub(crate) events: mpsc::Sender<Told>,
     pub(crate) metrics: Metrics,
     pub(crate) queue: usize,
@@ -80,9 +91,7 @@ impl Worker {
     /// When the system gives no thread or no further descriptor.
     pub(crate) fn spawn(parts: Parts) -> io::Result<(Self, JoinHandle<()>)> {
         let (commands, inbox) = sync_channel(parts.queue.max(1));
-        let (waker, woken) = UnixStream::pair()?;
-        waker.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let links::End { inbox: relayed, links, waker, woken } = parts.end;
         let sockets = parts.sockets.udp.into_iter();
         let udp = UdpPort {
             sockets: sockets
@@ -100,18 +109,21 @@ impl Worker {
             udp,
             tcp,
             watch,
+            index: parts.index,
             woken,
             inbox,
+            relayed,
+            links,
             events: parts.events,
             metrics: parts.metrics,
             waiting: VecDeque::new(),
             share: Share::default(),
             stamp: 0,
         };
-        let (index, config) = (parts.index, parts.core);
+        let config = parts.core;
         let thread = thread::Builder::new()
-            .name(format!("sfu-{index}"))
-            .spawn(move || state.run_until_stopped(index, &config))?;
+            .name(format!("sfu-{}", parts.index))
+            .spawn(move || state.run_until_stopped(&config))?;
         Ok((Self { commands, waker }, thread))
     }
 
@@ -131,11 +143,15 @@ impl Worker {
 
 /// What the thread owns besides the core.
 struct Thread {
+    index: usize,
     udp: UdpPort,
     tcp: TcpPort,
     watch: Watch,
     woken: UnixStream,
     inbox: Receiver<Command>,
+    /// What other workers tell.
+    relayed: Receiver<(RelayId, RelayMessage)>,
+    links: Links,
     events: mpsc::Sender<Told>,
     metrics: Metrics,
     /// Events that the channel had no room for.
@@ -144,8 +160,10 @@ struct Thread {
     stamp: u64,
 }
 
-/// How long events wait when their reader is behind, before the next try.
-const EVENT_RETRY_MS: u16 = 10;
+/// How long events and messages wait when their reader is behind, before the next try.
+const RETRY: Duration = Duration::from_millis(10);
+/// Messages of other workers taken in a turn; the sockets have their turn between.
+const RELAYED_PER_TURN: usize = 1_024;
 
 /// The core, as TCP sees it.
 struct Taker<'a> {
@@ -171,7 +189,7 @@ enum Next {
 impl Thread {
     /// Runs one core after another: a bug that panics in one costs its rooms, and
     /// the worker goes on with a fresh one.
-    fn run_until_stopped(&mut self, index: usize, config: &CoreConfig) {
+    fn run_until_stopped(&mut self, config: &CoreConfig) {
         let mut config = config.clone();
         loop {
             let mut core = Core::new(config.clone());
@@ -183,7 +201,11 @@ impl Thread {
             self.tcp.close_all();
             self.metrics.worker_restarts.inc();
             let rooms = core.room_ids();
-            tracing::error!(worker = index, rooms = rooms.len(), "worker panicked; restarting it");
+            tracing::error!(
+                worker = self.index,
+                rooms = rooms.len(),
+                "worker panicked; restarting it"
+            );
             for room in rooms {
                 self.tell(room, SfuEvent::RoomClosed);
             }
@@ -199,9 +221,15 @@ impl Thread {
             // The one clock read of a turn: all that came is taken as come now.
             let now = clock();
             let next = self.obey(now, core);
+            let is_behind = self.hear(now, core);
             self.receive(now, core, ready, &mut buffer);
             core.handle(now, Input::Timeout);
+            self.links.retry(now, core);
             timeout = earlier(self.drain(now, core), self.tcp.timeout());
+            if is_behind {
+                timeout = Some(now);
+            }
+            self.links.wake();
             self.share.update(&self.metrics, core);
             self.flush_events();
             if let Next::Stop = next {
@@ -211,8 +239,18 @@ impl Thread {
     }
 
     fn sleep(&self, until: Option<Instant>) -> impl Iterator<Item = Source> + use<> {
-        let waits = !self.waiting.is_empty();
-        self.watch.wait(if waits { EVENT_RETRY_MS.into() } else { sleep_timeout(until) })
+        let waits = !self.waiting.is_empty() || self.links.is_behind();
+        let retry = waits.then(|| clock() + RETRY);
+        self.watch.wait(sleep_timeout(earlier(until, retry)))
+    }
+
+    /// Takes what other workers told. Whether there is more.
+    fn hear(&mut self, now: Instant, core: &mut Core) -> bool {
+        for _ in 0..RELAYED_PER_TURN {
+            let Ok((from, message)) = self.relayed.try_recv() else { return false };
+            core.handle(now, Input::Relayed { from, message });
+        }
+        true
     }
 
     fn receive(
@@ -251,6 +289,11 @@ impl Thread {
                     // Events of this request come after its answer and before others'.
                     self.drain(now, core);
                 }
+                Ok(Command::Link { room, others }) => {
+                    for (position, other) in others.into_iter().enumerate() {
+                        core.link_room(now, room, RelayId(other), position == 0);
+                    }
+                }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
                     core.close_all(now);
                     return Next::Stop;
@@ -276,6 +319,9 @@ impl Thread {
                     }
                 },
                 Output::Event { room, event } => self.tell(room, event),
+                Output::Relay { to, message } => {
+                    self.links.send(to, message, &self.metrics.unrelayed);
+                }
                 Output::Timeout(at) => {
                     self.tcp.flush(now);
                     return at;
@@ -292,7 +338,7 @@ impl Thread {
 
     fn tell(&mut self, room: CallId, event: SfuEvent) {
         self.stamp += 1;
-        let told = Told { stamp: self.stamp, room, event };
+        let told = Told { worker: self.index, stamp: self.stamp, room, event };
         if !self.waiting.is_empty() && matches!(told.event, SfuEvent::Quality { .. }) {
             self.metrics.lost_events.inc();
             return;
@@ -337,8 +383,6 @@ fn sleep_timeout(until: Option<Instant>) -> EpollTimeout {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use housecall_protocol::ids::PersonId;
     use housecall_protocol::media::ParticipantRole;
     use str0m::Rtc;
@@ -374,6 +418,7 @@ mod tests {
         let parts = Parts {
             index: 0,
             core: CoreConfig::new(sockets.candidates(), 1),
+            end: links::connect(1, 10).expect("a descriptor").remove(0),
             sockets,
             tcp: tcp::Limits {
                 connections: 1,

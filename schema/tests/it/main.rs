@@ -1,5 +1,7 @@
 //! The rules that the database itself keeps.
 
+mod search;
+
 use housecall_schema::testing::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -133,26 +135,4 @@ async fn the_audit_log_cannot_be_changed() {
     client.execute("INSERT INTO crm.audit_log (action) VALUES ('read')", &[]).await.unwrap();
     assert!(client.execute("UPDATE crm.audit_log SET action = 'none'", &[]).await.is_err());
     assert!(client.execute("DELETE FROM crm.audit_log", &[]).await.is_err());
-}
-
-/// Signs are spaces and «ё» is «е».
-fn as_searched(c: char) -> char {
-    match c {
-        'ё' => 'е',
-        'Ё' => 'Е',
-        sign if sign.is_ascii_punctuation() => ' ',
-        other => other,
-    }
-}
-
-#[tokio::test]
-async fn a_text_is_searched_without_signs_and_character_for_character() {
-    let house = House::new().await;
-    let client = house.db.pool.get().await.unwrap();
-    let every: String = ('\u{1}'..'\u{3000}').chain("👩‍⚕️𝄞ё́".chars()).collect();
-    for text in [every.as_str(), "", "ё", "----", "38.5, e-mail: a_b@c/d?Ё!"] {
-        let row = client.query_one("SELECT chat.searched($1)", &[&text]).await.unwrap();
-        let expected: String = text.chars().map(as_searched).collect();
-        assert_eq!(row.get::<_, String>(0), expected);
-    }
 }

@@ -22,6 +22,7 @@ use crate::layers::Demand;
 use crate::outbound::{Burst, Flushed};
 use crate::participant::{LinkChange, Participant};
 use crate::random::Random;
+use crate::relay::{RelayId, RelayMessage};
 use crate::room::Room;
 use crate::routes::Routes;
 use crate::slab::{Key, Slab};
@@ -32,11 +33,13 @@ use crate::timers::Timers;
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// What the shell gives to a core.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Input<'a> {
     /// A datagram that arrived on one of the worker's sockets, or a packet of one of
     /// its connections.
     Datagram { flow: Flow, contents: &'a [u8] },
+    /// What another core tells of a room that lives there, too.
+    Relayed { from: RelayId, message: RelayMessage },
     /// Time has come; the next [`Core::poll`] does what is due.
     Timeout,
 }
@@ -49,6 +52,8 @@ pub enum Output<'a> {
     Transmit { flow: Flow, contents: &'a [u8], segment_bytes: usize },
     /// Tell the owner of the room.
     Event { room: CallId, event: SfuEvent },
+    /// Tell another core.
+    Relay { to: RelayId, message: RelayMessage },
     /// Nothing more now. Come back at this time, or earlier with input;
     /// `None`: only with input.
     Timeout(Option<Instant>),
@@ -58,6 +63,7 @@ pub enum Output<'a> {
 pub(crate) enum Pending {
     Datagram { flow: Flow, contents: Vec<u8> },
     Event { room: CallId, event: SfuEvent },
+    Relay { to: RelayId, message: RelayMessage },
 }
 
 /// What is put out next.
@@ -67,6 +73,10 @@ enum Step {
     Event {
         room: CallId,
         event: SfuEvent,
+    },
+    Relay {
+        to: RelayId,
+        message: RelayMessage,
     },
     Idle,
 }
@@ -97,6 +107,8 @@ pub struct Counters {
     pub forwarded_packets: u64,
     /// Their payload, bytes.
     pub forwarded_bytes: u64,
+    /// Media packets passed on to other cores.
+    pub relayed_packets: u64,
     /// Media packets that reached the relay but no subscriber: forwarding was off,
     /// or the source was muted.
     pub gated_packets: u64,
@@ -133,8 +145,10 @@ pub struct Core {
     pub(crate) random: Random,
     pub(crate) rooms: HashMap<CallId, Room>,
     pub(crate) participants: Slab<Participant>,
-    /// Tracks published by all of them.
+    /// Tracks published by those who joined here.
     pub(crate) tracks: usize,
+    /// Participants whose sessions are at other cores.
+    pub(crate) relayed: usize,
     pub(crate) routes: Routes,
     pub(crate) timers: Timers,
     /// Participants changed since they were last drained.
@@ -177,6 +191,7 @@ impl Core {
             rooms: HashMap::new(),
             participants: Slab::new(),
             tracks: 0,
+            relayed: 0,
             routes: Routes::default(),
             timers: Timers::default(),
             touched: VecDeque::new(),
@@ -197,6 +212,7 @@ impl Core {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Datagram { flow, contents } => self.receive(now, flow, contents),
+            Input::Relayed { from, message } => self.on_relayed(now, from, message),
             Input::Timeout => {}
         }
     }
@@ -254,6 +270,7 @@ impl Core {
                 segment_bytes: self.burst.segment(),
             },
             Step::Event { room, event } => Output::Event { room, event },
+            Step::Relay { to, message } => Output::Relay { to, message },
             Step::Idle => {
                 let lively = self.lively.peek().map(|Reverse((at, _))| *at);
                 let times = [self.timers.next(), self.next_expiry, lively];
@@ -266,6 +283,7 @@ impl Core {
         loop {
             match self.outbox.pop_front() {
                 Some(Pending::Event { room, event }) => return Step::Event { room, event },
+                Some(Pending::Relay { to, message }) => return Step::Relay { to, message },
                 Some(Pending::Datagram { flow, contents }) => {
                     self.burst.clear();
                     self.burst.push(&contents);
@@ -315,11 +333,12 @@ impl Core {
         self.rooms.len()
     }
 
+    /// Participants who joined here.
     pub fn participants(&self) -> usize {
-        self.participants.len()
+        self.participants.len() - self.relayed
     }
 
-    /// Tracks published by all participants.
+    /// Tracks published by participants who joined here.
     pub const fn tracks(&self) -> usize {
         self.tracks
     }
@@ -364,7 +383,7 @@ impl Core {
             Pending::Datagram { flow, contents } => {
                 flow == to && contents.starts_with(&[0x01, 0x01])
             }
-            Pending::Event { .. } => false,
+            Pending::Event { .. } | Pending::Relay { .. } => false,
         };
         self.outbox.iter().filter(is_answer).count()
     }
@@ -391,8 +410,11 @@ impl Core {
             return;
         }
         self.counters.keyframe_requests += participant.report(now);
-        if participant.rtc_due.is_some_and(|due| due <= now) {
-            let rtc = &mut participant.rtc;
+        self.tell_keyframes_wanted(now, key);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        if participant.rtc_due.is_some_and(|due| due <= now)
+            && let Some(rtc) = participant.session.rtc_mut()
+        {
             match guarded(|| rtc.handle_input(str0m::Input::Timeout(now))) {
                 Ok(()) => self.drain(now, key),
                 Err(failure) => {
@@ -402,6 +424,7 @@ impl Core {
             }
         }
         self.report_quality(now, key);
+        self.look_for_stuck(now, key);
         if let Some(participant) = self.participants.get_mut(key) {
             participant.due = participant.next_deadline();
         }
@@ -436,7 +459,7 @@ impl Core {
     pub(crate) fn drain(&mut self, now: Instant, key: Key) {
         loop {
             let Some(participant) = self.participants.get_mut(key) else { return };
-            let rtc = &mut participant.rtc;
+            let Some(rtc) = participant.session.rtc_mut() else { return };
             match guarded(|| rtc.poll_output()) {
                 Ok(str0m::Output::Transmit(transmit)) => {
                     self.transmit(transmit);
@@ -456,7 +479,7 @@ impl Core {
 
     fn drained(&mut self, now: Instant, key: Key, at: Instant) {
         let Some(participant) = self.participants.get_mut(key) else { return };
-        if !participant.rtc.is_alive() {
+        if participant.session.rtc().is_some_and(|rtc| !rtc.is_alive()) {
             self.end(now, key);
             return;
         }
@@ -482,6 +505,7 @@ impl Core {
                     participant.inbound.opener = Some(opener);
                     participant.outbound.open(now, sealer, self.config.congestion);
                     participant.quality.start(now);
+                    participant.patrol.start(now);
                 }
                 self.link_changed(now, key, change);
             }

@@ -109,7 +109,7 @@ impl Core {
     /// Gives a packet to the participant's `Rtc`.
     fn feed(&mut self, now: Instant, key: Key, flow: Flow, contents: &[u8]) {
         let Some(participant) = self.participants.get_mut(key) else { return };
-        let rtc = &mut participant.rtc;
+        let Some(rtc) = participant.session.rtc_mut() else { return };
         let handled = guarded(|| {
             // Not a packet of any protocol we speak: not worth ending a session for.
             let Some(receive) = received(flow, contents) else { return Ok(()) };
@@ -145,13 +145,12 @@ impl Core {
             return None;
         }
         let participant = self.participants.get(key)?;
+        let rtc = participant.session.rtc()?;
         let accepted = guarded(|| {
             let receive = received(flow, contents);
             // `accepts` looks at no time.
             let at = participant.joined_at;
-            Ok(receive.is_some_and(|receive| {
-                participant.rtc.accepts(&str0m::Input::Receive(at, receive))
-            }))
+            Ok(receive.is_some_and(|receive| rtc.accepts(&str0m::Input::Receive(at, receive))))
         });
         if !matches!(accepted, Ok(true)) {
             return None;

@@ -23,6 +23,9 @@
 //! ```
 //!
 //! A received packet is one allocation, shared by all its subscribers.
+//!
+//! A room may live at several cores; `relay` is what they tell each other, as
+//! [`Output::Relay`] here and [`Input::Relayed`] there.
 
 mod allocate;
 pub mod codec;
@@ -55,6 +58,7 @@ mod packet;
 mod participant;
 mod quality;
 mod random;
+mod relay;
 mod reports;
 mod room;
 mod routes;
@@ -64,6 +68,7 @@ mod slot;
 mod slots;
 mod speech;
 mod srtp;
+mod stuck;
 mod timers;
 mod track;
 pub mod voices;
@@ -73,3 +78,4 @@ mod wire;
 pub use crate::config::{CoreConfig, Limits};
 pub use crate::core::{Core, Counters, Input, Output, RequestError};
 pub use crate::flow::{Flow, Transport};
+pub use crate::relay::{RelayId, RelayMessage};

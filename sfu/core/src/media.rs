@@ -51,6 +51,20 @@ pub(crate) struct Media {
     pub(crate) starts: bool,
 }
 
+/// An opened packet with what its header said.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    pub(crate) packet: Packet,
+    pub(crate) source: Source,
+    pub(crate) ssrc: u32,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    /// It carries earlier packets again (RFC 2198).
+    pub(crate) redundant: bool,
+    pub(crate) received: Received,
+    pub(crate) format: Format,
+}
+
 /// An opened packet of a known stream.
 struct Opened<'a> {
     /// Header and payload.
@@ -101,16 +115,26 @@ impl Core {
         if !participant.forwarding || !participant.sends(source) {
             self.counters.gated_packets += 1;
             // What it will cost is good to know when the gate opens.
-            participant.count(now, opened, None);
+            participant.count(now, opened.source, opened.bytes.len(), None);
             return;
         }
-        let Some(media) = participant.media(opened) else {
+        match participant.plain(opened) {
+            Some(plain) => self.pass_on_plain(now, key, plain),
+            None => self.counters.unusable_packets += 1,
+        }
+    }
+
+    /// Passes on a packet that may be, wherever it was opened.
+    pub(crate) fn pass_on_plain(&mut self, now: Instant, key: Key, plain: Plain) {
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let bytes = plain.packet.len();
+        let Some(media) = participant.media(plain) else {
             self.counters.unusable_packets += 1;
             return;
         };
-        participant.count(now, opened, media.frame.as_ref());
-        if source == TrackSource::Microphone {
-            self.hear(now, key, opened.source.track, &media.packet);
+        participant.count(now, media.source, bytes, media.frame.as_ref());
+        if media.format.spec.codec.is_audio() {
+            self.hear(now, key, media.source.track, &media.packet);
         }
         self.forward(now, key, &media);
     }
@@ -248,13 +272,29 @@ impl Participant {
         fitting.next().is_none().then_some(index)
     }
 
-    /// What subscribers share of an opened packet. `None` when no decoder could use it.
-    fn media(&mut self, opened: &Opened<'_>) -> Option<Media> {
+    /// An opened packet in the form in which all share it.
+    fn plain(&self, opened: &Opened<'_>) -> Option<Plain> {
         let mut packet = Packet::new(opened.bytes, opened.payload_at)?;
         carry(&mut packet, opened, &self.inbound.extensions);
-        let track = self.tracks.get_mut(opened.source.track)?;
-        let layer = track.layers.get_mut(opened.source.layer)?;
-        let frame = match opened.format.video() {
+        Some(Plain {
+            packet,
+            source: opened.source,
+            ssrc: opened.header.ssrc,
+            timestamp: opened.header.timestamp,
+            marker: opened.header.marker,
+            redundant: opened.format.red == Some(opened.header.payload_type),
+            received: opened.received,
+            format: opened.format,
+        })
+    }
+
+    /// Reads what subscribers need to know of a packet. `None` when no decoder could use
+    /// it.
+    fn media(&mut self, plain: Plain) -> Option<Media> {
+        let packet = &plain.packet;
+        let track = self.tracks.get_mut(plain.source.track)?;
+        let layer = track.layers.get_mut(plain.source.layer)?;
+        let frame = match plain.format.video() {
             Some(codec) if !packet.payload().is_empty() => {
                 let fits = layer.reader.as_ref().is_some_and(|reader| reader.codec() == codec);
                 if !fits {
@@ -262,54 +302,53 @@ impl Participant {
                 }
                 let read = codec::Packet {
                     payload: packet.payload(),
-                    marker: opened.header.marker,
+                    marker: plain.marker,
                     dependency: packet.extension(Extension::DependencyDescriptor),
                 };
                 let reader = layer.reader.as_mut()?;
                 let frame = reader.read(read)?;
                 if frame.starts_keyframe {
                     let sizes = reader.sizes(read);
-                    track.set_sizes(opened.source.layer, sizes);
+                    track.set_sizes(plain.source.layer, sizes);
                 }
                 Some(frame)
             }
             Some(_) | None => None,
         };
-        let audio = opened.format.spec.codec.is_audio();
-        let redundant = if opened.format.red == Some(opened.header.payload_type) {
+        let audio = plain.format.spec.codec.is_audio();
+        let redundant = if plain.redundant {
             let read = Redundant::parse(packet.payload())?;
-            (read.payload_type() == opened.format.payload_type).then_some(read)?;
+            (read.payload_type() == plain.format.payload_type).then_some(read)?;
             Some(read)
         } else {
             None
         };
-        let layer = self.layer_mut(opened.source)?;
-        let earlier = audio.then(|| layer.remember(opened, &packet, redundant.is_some())).flatten();
+        let layer = self.layer_mut(plain.source)?;
+        let earlier = audio.then(|| layer.remember(&plain)).flatten();
         Some(Media {
-            source: opened.source,
-            ssrc: opened.header.ssrc,
-            seq: opened.received.seq,
-            timestamp: opened.header.timestamp,
-            marker: opened.header.marker,
-            in_order: opened.received.in_order,
-            jumped: opened.received.jumped,
-            format: opened.format,
+            source: plain.source,
+            ssrc: plain.ssrc,
+            seq: plain.received.seq,
+            timestamp: plain.timestamp,
+            marker: plain.marker,
+            in_order: plain.received.in_order,
+            jumped: plain.received.jumped,
+            format: plain.format,
             starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
             frame,
             earlier,
             redundant,
-            packet,
+            packet: plain.packet,
         })
     }
 
     /// Counts what a layer costs. `frame`: which layer within the stream, if it is known.
-    fn count(&mut self, now: Instant, opened: &Opened<'_>, frame: Option<&Frame>) {
+    fn count(&mut self, now: Instant, source: Source, bytes: usize, frame: Option<&Frame>) {
         let within = frame.map_or(layers::Layer { spatial: 0, temporal: 0 }, |frame| {
             layers::Layer { spatial: frame.spatial, temporal: frame.temporal }
         });
-        let bytes = opened.bytes.len();
-        if let Some(track) = self.tracks.get_mut(opened.source.track) {
-            track.count(now, opened.source.layer, within, bytes);
+        if let Some(track) = self.tracks.get_mut(source.track) {
+            track.count(now, source.layer, within, bytes);
         }
     }
 
@@ -321,20 +360,16 @@ impl Participant {
 
 impl Layer {
     /// Keeps a packet of audio, and returns the one before if it is just that.
-    fn remember(
-        &mut self,
-        opened: &Opened<'_>,
-        packet: &Packet,
-        redundant: bool,
-    ) -> Option<(u32, Packet)> {
-        let (seq, timestamp) = (opened.received.seq, opened.header.timestamp);
-        if redundant || !opened.received.in_order {
+    fn remember(&mut self, plain: &Plain) -> Option<(u32, Packet)> {
+        let (seq, timestamp) = (plain.received.seq, plain.timestamp);
+        if plain.redundant || !plain.received.in_order {
             self.newest = None;
             return None;
         }
-        let before = self.newest.replace(Newest { seq, timestamp, packet: packet.clone() })?;
+        let packet = plain.packet.clone();
+        let before = self.newest.replace(Newest { seq, timestamp, packet })?;
         let age = timestamp.wrapping_sub(before.timestamp);
-        let longest = opened.format.clock_rate() / 1_000 * MAX_REPEATED_MS;
+        let longest = plain.format.clock_rate() / 1_000 * MAX_REPEATED_MS;
         (before.seq + 1 == seq && age <= longest).then_some((age, before.packet))
     }
 }

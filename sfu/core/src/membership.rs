@@ -12,6 +12,7 @@ use crate::codec::Size;
 use crate::core::{Core, Pending, RequestError, guarded};
 use crate::layers::{Pause, Tile as Shown};
 use crate::participant::Participant;
+use crate::relay::Body;
 use crate::room::Room;
 use crate::slab::Key;
 use crate::slot::Slot;
@@ -40,14 +41,25 @@ impl Core {
         self.routes.set_ufrag(key, ufrag);
         let joined = self.rooms.entry(room).or_default();
         joined.expires = None;
-        joined.members.push((person, key));
         let forwarding = joined.forwarding;
         if let Some(participant) = self.participants.get_mut(key) {
             participant.forwarding = forwarding;
         }
+        self.add_member(room, key);
         self.touch(key);
+        self.tell_published(now, key);
         self.remap(now, room);
         Ok(SfuReply::Answer { sdp: answer })
+    }
+
+    /// Puts a participant in their place among the members: by when they joined, at
+    /// whichever core.
+    pub(crate) fn add_member(&mut self, room: CallId, key: Key) {
+        let since = |key: Key| self.participants.get(key).map(|it| (it.joined_at, it.person));
+        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        let (Some(own), members) = (since(key), &mut entry.members) else { return };
+        let place = members.partition_point(|(_, other)| since(*other) < Some(own));
+        members.insert(place, (own.1, key));
     }
 
     fn check_space(&self, room: CallId, rejoins: bool) -> Result<(), RequestError> {
@@ -101,6 +113,9 @@ impl Core {
         for key in members {
             self.restart_tracks(now, key);
         }
+        if self.rooms.get(&room).is_some_and(|room| room.home.is_none()) {
+            self.tell_all(room, &Body::Forwarding { forwarding });
+        }
         Ok(SfuReply::Done)
     }
 
@@ -115,8 +130,8 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
-        participant.says = media;
-        self.sends_changed(now, room, key);
+        (participant.says, participant.said) = (media, true);
+        self.sends_changed(now, key);
         Ok(SfuReply::Done)
     }
 
@@ -132,14 +147,23 @@ impl Core {
             return Err(RequestError::UnknownParticipant);
         };
         participant.allowed = allowed;
-        self.sends_changed(now, room, key);
+        self.sends_changed(now, key);
         Ok(SfuReply::Done)
     }
 
     /// What a participant says or may do changed: what of it is passed on now?
-    fn sends_changed(&mut self, now: Instant, room: CallId, key: Key) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
+    fn sends_changed(&mut self, now: Instant, key: Key) {
+        let Some(participant) = self.participants.get(key) else { return };
         let media = participant.says.and(participant.allowed);
+        if self.set_sending(now, key, media) {
+            self.tell_published(now, key);
+        }
+    }
+
+    /// Takes what is passed on of a participant from now on. Whether it is anything else.
+    pub(crate) fn set_sending(&mut self, now: Instant, key: Key, media: MediaState) -> bool {
+        let Some(participant) = self.participants.get_mut(key) else { return false };
+        let room = participant.room;
         let before = std::mem::replace(&mut participant.media, media);
         for (source, was, is) in [
             (TrackSource::Microphone, before.microphone, media.microphone),
@@ -153,6 +177,7 @@ impl Core {
         if before.screen != media.screen {
             self.remap(now, room);
         }
+        before != media
     }
 
     /// Notes how large the participant shows their slots. Tiles of unknown m-lines are of
@@ -181,6 +206,7 @@ impl Core {
     fn muted_or_unmuted(&mut self, now: Instant, key: Key, source: TrackSource, sends: bool) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(track) = participant.track_mut(source) else { return };
+        track.arriving.turned_on();
         if !sends {
             track.layers.iter_mut().for_each(|layer| layer.keyframes.settle());
             if let Content::Sound(voice) = &mut track.content {
@@ -228,9 +254,13 @@ impl Core {
     /// A participant's session ended by itself.
     pub(crate) fn end(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.get(key) else { return };
-        let (room, participant) = (participant.room, participant.person);
+        let (room, person) = (participant.room, participant.person);
+        let relayed = participant.session.relay().is_some();
         self.remove(now, key);
-        self.emit(room, SfuEvent::Gone { participant });
+        // Of those who joined at another core, that one tells.
+        if !relayed {
+            self.emit(room, SfuEvent::Gone { participant: person });
+        }
         self.remap(now, room);
     }
 
@@ -241,6 +271,11 @@ impl Core {
             self.say_goodbye(now, key);
             self.remove(now, key);
         }
+        self.forget_room(room);
+    }
+
+    fn forget_room(&mut self, room: CallId) {
+        self.tell_all(room, &Body::Bye);
         self.rooms.remove(&room);
         self.emit(room, SfuEvent::RoomClosed);
     }
@@ -259,7 +294,7 @@ impl Core {
             self.outbox.push_back(Pending::Datagram { flow, contents });
         }
         let Some(participant) = self.participants.get_mut(key) else { return };
-        let rtc = &mut participant.rtc;
+        let Some(rtc) = participant.session.rtc_mut() else { return };
         let mut goodbye = Vec::new();
         let said = guarded(|| {
             rtc.close()?;
@@ -280,18 +315,35 @@ impl Core {
         }
     }
 
-    fn remove(&mut self, now: Instant, key: Key) {
+    pub(crate) fn remove(&mut self, now: Instant, key: Key) {
         let Some(participant) = self.participants.remove(key) else { return };
-        self.tracks -= participant.published();
+        let (id, person) = (participant.room, participant.person);
         self.routes.remove(key);
         self.timers.remove(key);
-        let Some(room) = self.rooms.get_mut(&participant.room) else { return };
+        let Some(room) = self.rooms.get_mut(&id) else { return };
         room.members.retain(|(_, member)| *member != key);
-        if room.members.is_empty() {
-            let expires = now + self.config.room_linger;
-            room.expires = Some(expires);
-            self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+        if participant.session.relay().is_some() {
+            self.relayed -= 1;
+        } else {
+            self.tracks -= participant.published();
+            self.tell_all(id, &Body::Left { person });
         }
+        self.expire_if_deserted(now, id);
+    }
+
+    /// A room is kept for a while after the last one has gone; where it did not begin,
+    /// after the last one who had joined there.
+    pub(crate) fn expire_if_deserted(&mut self, now: Instant, id: CallId) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let counts = |(_, key): &(PersonId, Key)| room.home.is_none() || !self.is_relayed(*key);
+        if room.members.iter().any(counts) {
+            return;
+        }
+        let expires = now + self.config.room_linger;
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.expires = Some(expires);
+        }
+        self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
     }
 
     /// Forgets rooms that were empty for too long.
@@ -303,8 +355,8 @@ impl Core {
         let gone: Vec<_> =
             self.rooms.iter().filter(|(_, room)| expired(room)).map(|(id, _)| *id).collect();
         for room in gone {
-            self.rooms.remove(&room);
-            self.emit(room, SfuEvent::RoomClosed);
+            self.members(room).into_iter().for_each(|key| self.remove(now, key));
+            self.forget_room(room);
         }
         self.next_expiry = self.rooms.values().filter_map(|room| room.expires).min();
     }
@@ -314,19 +366,27 @@ impl Core {
     pub(crate) fn remap(&mut self, now: Instant, room: CallId) {
         let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
         let offered = self.offered_tracks(room);
-        for (_, key) in &members {
+        let (relayed, joined): (Vec<_>, Vec<_>) =
+            members.iter().copied().partition(|(_, key)| self.is_relayed(*key));
+        for (_, key) in &joined {
             self.remap_one(*key, &offered);
         }
         self.link_subscribers(&members);
-        for (_, key) in &members {
+        relayed.iter().for_each(|(_, key)| self.touch(*key));
+        for (_, key) in &joined {
             // New tracks get their first layer here, and with it a keyframe.
             self.allocate(now, *key);
             self.touch(*key);
         }
-        for (person, key) in &members {
+        for (person, key) in &joined {
             self.announce_slots(*key);
             self.ask_for_slots(room, *person, *key, &offered);
         }
+    }
+
+    /// Whether a participant's session is at another core.
+    fn is_relayed(&self, key: Key) -> bool {
+        self.participants.get(key).is_some_and(|it| it.session.relay().is_some())
     }
 
     /// All tracks of a room, most important first: voices and faces by who spoke last.
@@ -377,12 +437,17 @@ impl Core {
             let Some(participant) = self.participants.get_mut(*key) else { continue };
             let layers = participant.tracks.iter_mut().flat_map(|track| &mut track.layers);
             layers.for_each(|layer| layer.subscribers.clear());
+            participant.tracks.iter_mut().for_each(|track| track.relaying.carried = false);
             participant.watched_changed = true;
         }
         for (_, key) in members {
             let carried: Vec<_> = self.participants.get(*key).map_or_else(Vec::new, carried);
             for (slot, track) in carried {
                 self.link(Subscriber { participant: *key, slot }, track);
+                let publisher = self.participants.get_mut(track.publisher);
+                if let Some(carried) = publisher.and_then(|it| it.track_mut(track.source)) {
+                    carried.relaying.carried = true;
+                }
             }
         }
     }

@@ -20,9 +20,10 @@ use crate::formats::Formats;
 use crate::inbound::{Inbound, Role, Source};
 use crate::keys::{self, CapturedKeys};
 use crate::outbound::{HeaderWriter, Negotiated, Outbound, QueueLimits, SendStream};
-use crate::participant::{Link, Participant};
+use crate::participant::{Link, Participant, Session};
 use crate::quality::Meter;
 use crate::random::Random;
+use crate::relay::RelayId;
 use crate::reports::ReportTimer;
 use crate::sdp;
 use crate::slot::Slot;
@@ -48,16 +49,46 @@ impl Core {
         let (mut rtc, keys) = self.new_rtc(now)?;
         let answer = accept(&mut rtc, offer)?;
         let limits = &self.config.limits;
+        let mut participant = self.bare_participant(now, room, person, Session::Own(Box::new(rtc)));
+        participant.rtc_due = Some(now);
+        participant.due = Some(now);
+        participant.keys = keys;
+        participant.link = Link::Connecting { ice_ms: None, deadline: now + self.config.patience };
+        participant.renegotiated(now, sdp, &answer, limits, &mut self.random);
+        let ufrag = participant.ufrag();
+        Ok((participant, sdp::name_streams(&answer), ufrag))
+    }
+
+    /// Somebody who has joined at another core.
+    pub(crate) fn relayed_participant(
+        &self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        relay: RelayId,
+    ) -> Participant {
+        self.bare_participant(now, room, person, Session::Relayed(relay))
+    }
+
+    /// Somebody of whom nothing is known yet.
+    fn bare_participant(
+        &self,
+        now: Instant,
+        room: CallId,
+        person: PersonId,
+        session: Session,
+    ) -> Participant {
+        let limits = &self.config.limits;
         let queue = QueueLimits { packets: limits.queue_packets, bytes: limits.queue_bytes };
-        let mut participant = Participant {
+        Participant {
             room,
             person,
-            rtc: Box::new(rtc),
-            rtc_due: Some(now),
-            due: Some(now),
-            keys,
+            session,
+            rtc_due: None,
+            due: None,
+            keys: CapturedKeys::default(),
             joined_at: now,
-            link: Link::Connecting { ice_ms: None, deadline: now + self.config.patience },
+            link: Link::Elsewhere,
             flow: None,
             nominated_at: None,
             heard_at: None,
@@ -81,10 +112,9 @@ impl Core {
             is_short: false,
             slots_asked: None,
             quality: Meter::new(self.config.quality_interval),
-        };
-        participant.renegotiated(now, sdp, &answer, limits, &mut self.random);
-        let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
-        Ok((participant, sdp::name_streams(&answer), ufrag))
+            patrol: crate::stuck::Patrol::default(),
+            said: false,
+        }
     }
 
     /// A later offer: more or fewer m-lines, other directions, or an ICE restart.
@@ -100,7 +130,10 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
-        let answer = accept(&mut participant.rtc, offer);
+        let Session::Own(rtc) = &mut participant.session else {
+            return Err(RequestError::UnknownParticipant);
+        };
+        let answer = accept(rtc, offer);
         // Even a refused offer may have changed the session.
         self.touch(key);
         let answer = answer?;
@@ -112,8 +145,9 @@ impl Core {
         self.tracks += participant.published();
         // Asked again if this offer still has too few slots.
         participant.slots_asked = None;
-        let ufrag = participant.rtc.direct_api().local_ice_credentials().ufrag;
+        let ufrag = participant.ufrag();
         self.routes.set_ufrag(key, ufrag);
+        self.tell_published(now, key);
         self.remap(now, room);
         Ok(SfuReply::Answer { sdp: sdp::name_streams(&answer) })
     }
@@ -150,6 +184,9 @@ impl Core {
             .enable_h264(true)
             .enable_vp9(true)
             .enable_av1(true)
+            // What is sent does not pass through it, so it need not keep any.
+            .set_send_buffer_audio(1)
+            .set_send_buffer_video(1)
             .set_stats_interval(None);
         let (mut rtc, keys) = keys::capture(|| config.build(now));
         let udp = self
@@ -234,6 +271,12 @@ impl ExtensionSerializer for Unread {
 }
 
 impl Participant {
+    /// The name by which STUN finds the session (RFC 8445 section 5.3).
+    fn ufrag(&mut self) -> String {
+        let rtc = self.session.rtc_mut();
+        rtc.map_or_else(String::new, |rtc| rtc.direct_api().local_ice_credentials().ufrag)
+    }
+
     /// Reads tracks and slots from the m-lines of an answer.
     fn renegotiated(
         &mut self,
@@ -245,11 +288,12 @@ impl Participant {
     ) {
         let lines = sdp::media_lines(answer);
         let mixed = sdp::allows_mixed_extensions(offer);
-        self.inbound.formats = Formats::of(&self.rtc);
+        self.inbound.formats = self.session.rtc().map(Formats::of).unwrap_or_default();
         self.inbound.extensions = self.session_extensions(&lines, mixed);
         self.read_tracks(now, offer, &lines);
         self.bind_announced(offer);
-        self.read_slots(&lines, mixed, limits, random);
+        self.read_slots(now, &lines, mixed, limits, random);
+        self.outbound.appoint_judge(now);
     }
 
     /// Ids of all m-lines: those that share a transport agree on them.
@@ -262,7 +306,7 @@ impl Participant {
     }
 
     fn add_extensions(&self, mid: Mid, map: &mut ExtensionMap) {
-        let Some(media) = self.rtc.media(mid) else { return };
+        let Some(media) = self.session.rtc().and_then(|rtc| rtc.media(mid)) else { return };
         for (id, negotiated) in media.remote_extmap().iter() {
             if let Some(extension) = Extension::from_uri(negotiated.as_uri()) {
                 map.set(extension, id);
@@ -280,8 +324,8 @@ impl Participant {
             (TrackSource::Screen, nth(MediaKind::Video, 1)),
         ] {
             let Some((_, mid)) = line else { continue };
-            let published =
-                self.rtc.media(*mid).is_some_and(|media| media.direction().is_receiving());
+            let media = self.session.rtc().and_then(|rtc| rtc.media(*mid));
+            let published = media.is_some_and(|media| media.direction().is_receiving());
             let mut rids: Vec<_> = sdp::simulcast_layers(offer, mid, MAX_SPATIAL)
                 .into_iter()
                 .map(|rid| Some(Rid::from(rid)))
@@ -313,7 +357,9 @@ impl Participant {
         let other_layers =
             published && !track.layers.iter().map(|layer| layer.rid).eq(rids.iter().copied());
         if track.mid != mid || other_layers {
-            *track = fresh;
+            // Other cores want the new one as they did the old.
+            let relaying = std::mem::take(&mut track.relaying);
+            *track = Track { relaying, ..fresh };
             self.inbound.bindings.forget_track(index);
         }
     }
@@ -335,7 +381,9 @@ impl Participant {
                 bind(rtx, Role::Repair(source));
             }
             // What str0m expects there it would ask for again and again.
-            self.rtc.direct_api().remove_stream_rx(announced.ssrc.into());
+            if let Some(rtc) = self.session.rtc_mut() {
+                rtc.direct_api().remove_stream_rx(announced.ssrc.into());
+            }
         }
     }
 
@@ -343,6 +391,7 @@ impl Participant {
     /// never removed: subscriptions name them by index.
     fn read_slots(
         &mut self,
+        now: Instant,
         lines: &[(MediaKind, Mid)],
         mixed: bool,
         limits: &Limits,
@@ -370,6 +419,7 @@ impl Participant {
                         MediaKind::Video => VIDEO_CLOCK_RATE,
                     };
                     let stream = SendStream::new(
+                        now,
                         negotiated,
                         clock_rate,
                         random.next(),
@@ -386,12 +436,13 @@ impl Participant {
     /// What the answer says of the stream we may send in an m-line, with its payload
     /// types; `None` when we may not.
     fn negotiated_stream(&mut self, mid: Mid, mixed: bool) -> Option<(Negotiated, Vec<u8>)> {
-        let media = self.rtc.media(mid).filter(|media| media.direction().is_sending())?;
+        let rtc = self.session.rtc()?;
+        let media = rtc.media(mid).filter(|media| media.direction().is_sending())?;
         let cname = media.cname().to_owned();
         let payload_types: Vec<u8> = media.remote_pts().iter().map(|pt| **pt).collect();
         let mut extensions = ExtensionMap::new(mixed);
         self.add_extensions(mid, &mut extensions);
-        let mut direct = self.rtc.direct_api();
+        let mut direct = self.session.rtc_mut()?.direct_api();
         let stream = direct.stream_tx_by_mid(mid, None)?;
         let negotiated = Negotiated {
             ssrc: *stream.ssrc(),

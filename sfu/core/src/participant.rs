@@ -13,17 +13,18 @@ use crate::inbound::{Inbound, Source, Stream};
 use crate::keys::CapturedKeys;
 use crate::outbound::Outbound;
 use crate::quality::Meter;
+use crate::relay::RelayId;
 use crate::reports::ReportTimer;
 use crate::slot::Slot;
+use crate::stuck::Patrol;
 use crate::track::{Content, Layer, Track};
 use crate::voices::Voice;
 
 pub(crate) struct Participant {
     pub(crate) room: CallId,
     pub(crate) person: PersonId,
-    /// ICE, DTLS and the session description. Media does not pass through it.
-    pub(crate) rtc: Box<Rtc>,
-    /// When `rtc` wants to be called.
+    pub(crate) session: Session,
+    /// When the session's `Rtc` wants to be called.
     pub(crate) rtc_due: Option<Instant>,
     /// When anything of this participant is due, except for waiting packets.
     pub(crate) due: Option<Instant>,
@@ -71,11 +72,48 @@ pub(crate) struct Participant {
     /// Audio and video slots last asked for; `None` when there are enough.
     pub(crate) slots_asked: Option<(u8, u8)>,
     pub(crate) quality: Meter,
+    pub(crate) patrol: Patrol,
+    /// They said what they send.
+    pub(crate) said: bool,
+}
+
+/// Where the participant's peer connection ends.
+pub(crate) enum Session {
+    /// Here: ICE, DTLS and the session description. Media does not pass through it.
+    Own(Box<Rtc>),
+    /// At another core, which tells us what they publish. They receive nothing here.
+    Relayed(RelayId),
+}
+
+impl Session {
+    pub(crate) const fn rtc(&self) -> Option<&Rtc> {
+        match self {
+            Self::Own(rtc) => Some(rtc),
+            Self::Relayed(_) => None,
+        }
+    }
+
+    pub(crate) const fn rtc_mut(&mut self) -> Option<&mut Rtc> {
+        match self {
+            Self::Own(rtc) => Some(rtc),
+            Self::Relayed(_) => None,
+        }
+    }
+
+    /// The core that relays them to us.
+    pub(crate) const fn relay(&self) -> Option<RelayId> {
+        match self {
+            Self::Own(_) => None,
+            Self::Relayed(relay) => Some(*relay),
+        }
+    }
 }
 
 /// State of the peer connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Link {
+    /// It is another core's.
+    Elsewhere,
     /// ICE and DTLS are on their way.
     Connecting {
         ice_ms: Option<u32>,
@@ -117,7 +155,7 @@ impl Link {
     /// When the participant is given up unless the link gets better.
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Up(_) => None,
+            Self::Up(_) | Self::Elsewhere => None,
             Self::Connecting { deadline, .. }
             | Self::Restarting { deadline, .. }
             | Self::Down { deadline, .. } => Some(*deadline),
@@ -152,7 +190,11 @@ impl Link {
                 *self = Self::Restarting { timings, deadline: patience_ends };
                 None
             }
-            (Self::Connecting { .. } | Self::Up(_) | Self::Restarting { .. }, _, _)
+            (
+                Self::Connecting { .. } | Self::Up(_) | Self::Restarting { .. } | Self::Elsewhere,
+                _,
+                _,
+            )
             | (Self::Down { .. }, false, _) => None,
         }
     }
@@ -236,6 +278,7 @@ impl Participant {
             self.inbound.arrivals.next_report(),
             self.reports.next(),
             self.quality.next(),
+            self.patrol.next(),
         ]
         .into_iter()
         .flatten()

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use housecall_protocol::ids::PersonId;
 
+use crate::relay::RelayId;
 use crate::slab::Key;
 use crate::voices::Floor;
 
@@ -11,8 +12,12 @@ use crate::voices::Floor;
 pub(crate) struct Room {
     /// Nothing is forwarded before this is set.
     pub(crate) forwarding: bool,
-    /// In the order they joined.
+    /// Those who joined here and those whom other cores relay, by when they joined.
     pub(crate) members: Vec<(PersonId, Key)>,
+    /// Other cores at which the room lives.
+    pub(crate) relays: Vec<RelayId>,
+    /// The one of them where it began; `None`: it began here.
+    pub(crate) home: Option<RelayId>,
     /// When an empty room is forgotten.
     pub(crate) expires: Option<Instant>,
     /// Who speaks, by participant.

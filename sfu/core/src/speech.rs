@@ -76,7 +76,9 @@ impl Core {
             room.is_lively = true;
             self.lively.push(Reverse((now + SILENCE, id)));
         }
-        if let Some(speakers) = report.speakers {
+        // One core speaks for the room.
+        let is_home = room.home.is_none();
+        if let Some(speakers) = report.speakers.filter(|_| is_home) {
             let speakers = speakers
                 .into_iter()
                 .filter_map(|speaking| {

@@ -8,6 +8,7 @@ use crate::codec::MAX_SPATIAL;
 use crate::core::Core;
 use crate::layers::Stacking;
 use crate::participant::Participant;
+use crate::relay::{Body, RelayId};
 use crate::slab::Key;
 use crate::track::{Content, Track};
 
@@ -23,12 +24,27 @@ impl Core {
             return;
         }
         participant.watched_changed = false;
+        if let Some(relay) = participant.session.relay() {
+            self.review_relayed(now, key, relay);
+            return;
+        }
         // While it rings nobody watches, but everybody is about to.
         if !participant.forwarding {
             return;
         }
         for index in 0..participant.tracks.len() {
             self.review_track(now, key, index);
+        }
+    }
+
+    /// Tells their own core what is watched here of another's tracks; that one decides
+    /// what they send.
+    fn review_relayed(&mut self, now: Instant, key: Key, relay: RelayId) {
+        for index in 0.. {
+            let participant = self.participants.get(key);
+            let Some(track) = participant.and_then(|it| it.tracks.get(index)) else { return };
+            let layers = self.wanted_layers(now, track);
+            self.tell_wish(key, index, relay, layers);
         }
     }
 
@@ -39,20 +55,19 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let (room, person) = (participant.room, participant.person);
         let Some(track) = participant.tracks.get_mut(index) else { return };
-        let Content::Picture { meter, dynacast } = &mut track.content else { return };
+        let Content::Picture { dynacast, .. } = &mut track.content else { return };
         let Some(told) = dynacast.update(now, wanted) else { return };
-        for spatial in 0..MAX_SPATIAL as u8 {
-            meter.set_on(now, spatial, told >> spatial & 1 == 1);
-        }
+        track.set_on(now, told);
         let rids = names(track, told);
         let source = track.source;
+        self.tell_all(room, &Body::LayersOn { person, source, layers: told });
         self.emit(room, SfuEvent::LayersWanted { participant: person, source, rids });
     }
 
     /// A bit for each spatial layer that some slot gets or is to get.
     fn wanted_layers(&self, now: Instant, track: &Track) -> u8 {
         let Content::Picture { meter, dynacast } = &track.content else { return 0 };
-        let mut wanted = 0;
+        let mut wanted = track.relaying.layers();
         match meter.stacking() {
             Stacking::Simulcast => {
                 for (index, layer) in track.layers.iter().enumerate() {
@@ -72,7 +87,7 @@ impl Core {
                 let lone = meter.count() == 1;
                 let highest =
                     targets.map(|target| if lone { MAX_SPATIAL as u8 - 1 } else { target.spatial });
-                wanted = highest.max().map_or(0, |highest| (2_u8 << highest) - 1);
+                wanted |= highest.max().map_or(0, |highest| (2_u8 << highest) - 1);
             }
         }
         if wanted == 0 {

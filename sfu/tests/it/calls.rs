@@ -36,7 +36,22 @@ fn check(packets: &[Received], prefix: &[u8], from: PersonId, earliest: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_peers_receive_each_other_once_forwarding_is_on() {
-    let relay = Relay::start(2).await;
+    let relay = a_call(Relay::config(2)).await;
+    assert_eq!(relay.metric("housecall_sfu_relayed_packets_total"), 0.0);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_do_two_at_different_workers() {
+    let config = Config { room_participants_per_worker: 1, ..Relay::config(2) };
+    let relay = a_call(config).await;
+    assert!(relay.metric("housecall_sfu_relayed_packets_total") >= 200.0);
+    relay.stop().await;
+}
+
+/// A call of two until its end; the relay it took place at.
+async fn a_call(config: Config) -> Relay {
+    let relay = Relay::start_with(config).await;
     assert_eq!(relay.place().await, relay.node);
     let room = CallId::generate();
     let mut events = relay.events(room).await;
@@ -105,7 +120,8 @@ async fn two_peers_receive_each_other_once_forwarding_is_on() {
     let done = relay.request(&SfuRequest::Close { room }).await;
     assert_eq!(done, Ok(SfuReply::Done));
     events.until("the end", |seen| seen.contains(&SfuEvent::RoomClosed)).await;
-    relay.stop().await;
+    relay.until_metric("housecall_sfu_rooms", 0.0).await;
+    relay
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,14 +10,20 @@ import {
 } from '../lib/group.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Пётр Лугин';
 const COLLEAGUE = 'Мария Соколова';
 const DOCTOR = 'Илья Петров';
 
-describe('a call of several people', () => {
+/** Over how many workers of the relay the call spreads. */
+const SHAPES = {
+  'at one worker': { HOUSECALL_SFU__WORKERS: '1' },
+  'at several workers': { HOUSECALL_SFU__WORKERS: '3', HOUSECALL_SFU__ROOM_PARTICIPANTS_PER_WORKER: '1' },
+};
+
+for (const [shape, env] of Object.entries(SHAPES)) describe(`a call of several people ${shape}`, () => {
   let house;
   let browser;
   let patient;
@@ -29,16 +35,12 @@ describe('a call of several people', () => {
   const step = story(() => ({ patient, doctor, colleague, supervisor }));
 
   before(async () => {
-    house = await House.start();
+    house = await House.start({ env });
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Можно созвониться?');
-    await bubble(patient.page, 'созвониться').waitFor();
+    await asks(patient.page, 'Можно созвониться?');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
     colleague = await operatorSignsIn(browser, house, { email: 'sokolova@demo.housecall' });
   });
 
@@ -174,6 +176,7 @@ describe('a call of several people', () => {
   step('the house counts how calls sound', async () => {
     const metrics = await house.metrics();
     const value = (name) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec(metrics)?.[1] ?? 0);
+    assert.equal(value('housecall_sfu_relayed_packets_total') > 0, env.HOUSECALL_SFU__WORKERS !== '1');
     assert.ok(value('housecall_call_mos_count') > 3, 'reports were judged');
     const mean = value('housecall_call_mos_sum') / value('housecall_call_mos_count');
     // How well depends on what else this machine does; that it is judged does not.

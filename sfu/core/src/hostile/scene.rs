@@ -147,6 +147,7 @@ impl Scene {
                     }
                 }
                 Output::Event { event, .. } => self.events.push(event),
+                Output::Relay { .. } => unreachable!("the room has no other core"),
                 Output::Timeout(next) => {
                     assert!(next.is_none_or(|next| next > self.now), "a drain must end");
                     return;

@@ -49,6 +49,11 @@ impl Dynacast {
         self.told >> (spatial & 7) & 1 == 1
     }
 
+    /// What the publisher was told last, a bit for each spatial layer.
+    pub const fn told(&self) -> u8 {
+        self.told
+    }
+
     /// When a layer is due to be switched off, if nobody wants it until then.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.unwanted_since.iter().flatten().min().map(|since| *since + OFF_AFTER)

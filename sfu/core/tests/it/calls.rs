@@ -29,7 +29,7 @@ fn ascending(numbers: &[u32]) -> bool {
 }
 
 #[test]
-fn two_hear_and_see_each_other_in_order() {
+pub(crate) fn two_hear_and_see_each_other_in_order() {
     let mut world = World::connected(Conditions::GOOD, 1, 2);
     world.set_forwarding(true);
     let sent = world.talk(0, SECOND);
@@ -47,7 +47,7 @@ fn two_hear_and_see_each_other_in_order() {
 }
 
 #[test]
-fn join_times_are_reported() {
+pub(crate) fn join_times_are_reported() {
     let world = World::connected(Conditions::GOOD, 2, 2);
     let times: Vec<_> = world
         .events
@@ -64,7 +64,7 @@ fn join_times_are_reported() {
 }
 
 #[test]
-fn nothing_flows_before_forwarding_is_on() {
+pub(crate) fn nothing_flows_before_forwarding_is_on() {
     let mut world = World::connected(Conditions::GOOD, 3, 2);
     world.talk(0, SECOND);
     world.run(SECOND);
@@ -87,7 +87,7 @@ fn nothing_flows_before_forwarding_is_on() {
 }
 
 #[test]
-fn a_keyframe_is_asked_for_at_once_and_not_too_often() {
+pub(crate) fn a_keyframe_is_asked_for_at_once_and_not_too_often() {
     let mut world = World::connected(Conditions::GOOD, 4, 2);
     world.send(0, Media::Camera, &vp8(false, 0));
     world.run(SECOND);
@@ -122,7 +122,7 @@ fn a_keyframe_is_asked_for_at_once_and_not_too_often() {
 }
 
 #[test]
-fn muted_sources_are_dropped_and_resume_without_a_seam() {
+pub(crate) fn muted_sources_are_dropped_and_resume_without_a_seam() {
     let mut world = World::connected(Conditions::GOOD, 5, 2);
     world.set_forwarding(true);
     world.talk(0, SECOND);
@@ -156,7 +156,7 @@ fn muted_sources_are_dropped_and_resume_without_a_seam() {
 }
 
 #[test]
-fn a_late_joiner_can_decrypt_a_long_stream() {
+pub(crate) fn a_late_joiner_can_decrypt_a_long_stream() {
     let mut world = World::connected(Conditions::GOOD, 6, 2);
     world.set_forwarding(true);
     // 70,000 packets, as after 23 minutes of audio. The media itself is not needed:
@@ -180,7 +180,7 @@ fn a_late_joiner_can_decrypt_a_long_stream() {
 }
 
 #[test]
-fn a_stream_passes_its_own_rollover() {
+pub(crate) fn a_stream_passes_its_own_rollover() {
     let mut world = World::connected(Conditions::GOOD, 7, 2);
     world.set_forwarding(true);
     let audio = world.clients[1].audio;
@@ -199,7 +199,7 @@ fn a_stream_passes_its_own_rollover() {
 }
 
 #[test]
-fn media_goes_on_over_an_ice_restart() {
+pub(crate) fn media_goes_on_over_an_ice_restart() {
     let mut world = World::connected(Conditions::GOOD, 8, 2);
     world.set_forwarding(true);
     world.talk(0, SECOND);
@@ -220,7 +220,7 @@ fn media_goes_on_over_an_ice_restart() {
 }
 
 #[test]
-fn a_changed_address_is_followed() {
+pub(crate) fn a_changed_address_is_followed() {
     let mut world = World::connected(Conditions::GOOD, 9, 2);
     world.set_forwarding(true);
     world.talk(0, SECOND);
@@ -244,7 +244,7 @@ fn a_changed_address_is_followed() {
 }
 
 #[test]
-fn loss_is_repaired_and_reported() {
+pub(crate) fn loss_is_repaired_and_reported() {
     let conditions = Conditions {
         delay: Duration::from_millis(30),
         jitter: Duration::from_millis(10),
@@ -277,7 +277,7 @@ fn loss_is_repaired_and_reported() {
 }
 
 #[test]
-fn a_shared_screen_is_negotiated_when_slots_are_short() {
+pub(crate) fn a_shared_screen_is_negotiated_when_slots_are_short() {
     let mut world = World::connected(Conditions::GOOD, 11, 2);
     world.set_forwarding(true);
     world.set_media(0, MediaState { screen: false, ..ALL });
@@ -317,7 +317,7 @@ fn a_shared_screen_is_negotiated_when_slots_are_short() {
 }
 
 #[test]
-fn three_see_each_other_once_they_have_slots() {
+pub(crate) fn three_see_each_other_once_they_have_slots() {
     let mut world = World::connected(Conditions::GOOD, 12, 3);
     world.set_forwarding(true);
     for client in 0..3 {
@@ -375,7 +375,7 @@ fn leaving_and_rejoining_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_rejoin_replaces_the_earlier_session_and_keeps_the_room_forwarding() {
+pub(crate) fn a_rejoin_replaces_the_earlier_session_and_keeps_the_room_forwarding() {
     let mut world = World::connected(Conditions::GOOD, 14, 2);
     world.set_forwarding(true);
     let address = world.fresh_address();
@@ -391,7 +391,7 @@ fn a_rejoin_replaces_the_earlier_session_and_keeps_the_room_forwarding() {
     again.accept_answer(world.now, &answer);
     world.clients[1] = again;
     world.until("connected again", |world| world.clients[1].connected);
-    assert_eq!(world.core.participants(), 2);
+    assert_eq!(world.participants(), 2);
 
     world.run(Duration::from_millis(100));
     let sent = world.talk(0, SECOND);
@@ -401,7 +401,7 @@ fn a_rejoin_replaces_the_earlier_session_and_keeps_the_room_forwarding() {
 }
 
 #[test]
-fn those_who_never_connect_or_stay_away_are_gone() {
+pub(crate) fn those_who_never_connect_or_stay_away_are_gone() {
     let mut world = World::connected(Conditions::GOOD, 15, 2);
     let silent = world.join();
     let silent = world.clients.remove(silent).person;

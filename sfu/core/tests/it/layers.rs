@@ -1,16 +1,18 @@
 //! Layers: who gets which, how they change, and which ones publishers need not send.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use housecall_protocol::cluster::{SfuEvent, SfuRequest};
 use housecall_protocol::domain::TrackSource;
 use housecall_protocol::media::{ParticipantRole, SlotPause, Tile};
+use housecall_sfu_core::RelayMessage;
 
 use crate::camera::{Camera, Decoder};
 use crate::client::Offering;
 use crate::link::Path;
 use crate::network::{Conditions, End};
-use crate::world::World;
+use crate::world::{World, spread_over};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_millis(20);
@@ -154,7 +156,7 @@ impl Show {
 }
 
 #[test]
-fn each_viewer_gets_the_layer_their_link_carries() {
+pub(crate) fn each_viewer_gets_the_layer_their_link_carries() {
     let mut show = Show::new(51, 3);
     show.set_rate(0, 6_000_000);
     show.set_rate(1, 900_000);
@@ -175,7 +177,7 @@ fn each_viewer_gets_the_layer_their_link_carries() {
 }
 
 #[test]
-fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
+pub(crate) fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
     let mut show = Show::new(52, 1);
     show.set_rate(0, 5_000_000);
     show.run(12 * SECOND);
@@ -197,7 +199,7 @@ fn a_link_that_gets_worse_and_better_is_followed_without_a_freeze() {
 }
 
 #[test]
-fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
+pub(crate) fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
     let mut show = Show::new(53, 2);
     show.show_at(0, 1280, 720);
     show.show_at(1, 300, 170);
@@ -226,7 +228,7 @@ fn a_small_tile_gets_a_small_picture_and_one_off_the_screen_none() {
 }
 
 #[test]
-fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
+pub(crate) fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
     let mut show = Show::new(54, 2);
     show.show_at(0, 300, 170);
     show.show_at(1, 300, 170);
@@ -257,7 +259,7 @@ fn layers_that_nobody_watches_are_not_sent_and_come_back_at_once() {
 }
 
 #[test]
-fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
+pub(crate) fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
     let mut show = Show::new(55, 1);
     show.run(6 * SECOND);
     assert_eq!(show.layers(), [Some(2)]);
@@ -274,7 +276,7 @@ fn a_layer_that_the_publisher_gives_up_is_replaced_by_a_lower_one() {
 }
 
 #[test]
-fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it_does() {
+pub(crate) fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it_does() {
     let mut show = Show::with(56, 2, Offering::PLAIN);
     show.set_rate(0, 5_000_000);
     show.set_rate(1, 300_000);
@@ -292,7 +294,7 @@ fn who_sends_one_layer_only_is_paused_where_it_does_not_fit_and_resumed_where_it
 }
 
 #[test]
-fn an_unsteady_link_does_not_make_the_picture_flap() {
+pub(crate) fn an_unsteady_link_does_not_make_the_picture_flap() {
     let mut show = Show::new(57, 1);
     show.set_rate(0, 3_000_000);
     show.run(10 * SECOND);
@@ -305,4 +307,38 @@ fn an_unsteady_link_does_not_make_the_picture_flap() {
     assert!(changes <= 14, "{changes} changes in a minute with twelve dips");
     let heard = show.heard(0);
     assert!(heard >= 3_400, "{heard}");
+}
+
+thread_local! {
+    static RELAYED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One packet of four hundred: about one a second.
+fn is_unlucky(message: &RelayMessage) -> bool {
+    if message.is_media() {
+        RELAYED.set(RELAYED.get() + 1);
+    }
+    message.is_media() && RELAYED.get().is_multiple_of(400)
+}
+
+#[test]
+fn packets_that_cores_lose_between_them_cost_pictures_and_not_the_call() {
+    spread_over(2, || {
+        let mut show = Show::new(58, 1);
+        show.run(4 * SECOND);
+        assert_eq!(show.layers(), [Some(2)]);
+        let before = show.decoders[0].pictures.len();
+        show.world.lose = is_unlucky;
+        show.run(10 * SECOND);
+        let lossy = show.decoders[0].pictures.len() - before;
+        assert!((100..290).contains(&lossy), "{lossy} pictures of 300");
+
+        show.world.lose = |_| false;
+        show.run(SECOND);
+        let before = show.decoders[0].pictures.len();
+        show.run(3 * SECOND);
+        let whole = show.decoders[0].pictures.len() - before;
+        assert!(whole >= 89, "{whole} pictures of 90");
+        assert_eq!(show.decoders[0].stuck(), 0);
+    });
 }

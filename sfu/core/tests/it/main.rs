@@ -8,6 +8,7 @@ mod hostile;
 mod layers;
 mod link;
 mod network;
+mod relays;
 mod scenarios;
 mod speech;
 mod wishes;

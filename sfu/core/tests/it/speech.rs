@@ -93,7 +93,7 @@ impl Meeting {
 }
 
 #[test]
-fn the_room_is_told_who_speaks_and_when_nobody_does() {
+pub(crate) fn the_room_is_told_who_speaks_and_when_nobody_does() {
     let mut meeting = Meeting::new(71, 3, 2);
     assert_eq!(meeting.reports(), 0, "a quiet room is no news");
     meeting.run(SECOND, &[1]);
@@ -114,7 +114,7 @@ fn the_room_is_told_who_speaks_and_when_nobody_does() {
 }
 
 #[test]
-fn a_muted_voice_is_silent_at_once_and_one_that_may_not_speak_is_not_heard_of() {
+pub(crate) fn a_muted_voice_is_silent_at_once_and_one_that_may_not_speak_is_not_heard_of() {
     let mut meeting = Meeting::new(72, 2, 1);
     meeting.run(SECOND, &[0]);
     assert_eq!(meeting.speakers(), [0]);
@@ -130,7 +130,7 @@ fn a_muted_voice_is_silent_at_once_and_one_that_may_not_speak_is_not_heard_of() 
 }
 
 #[test]
-fn ten_speak_and_the_three_that_matter_are_heard() {
+pub(crate) fn ten_speak_and_the_three_that_matter_are_heard() {
     let mut meeting = Meeting::new(73, 10, 3);
     assert_eq!(meeting.heard_by(9), [0, 1, 2]);
     for who in [7, 4, 8] {
@@ -170,7 +170,7 @@ fn ten_speak_and_the_three_that_matter_are_heard() {
 }
 
 #[test]
-fn more_audio_slots_are_asked_for_where_they_are_short() {
+pub(crate) fn more_audio_slots_are_asked_for_where_they_are_short() {
     let meeting = Meeting::new(74, 4, 1);
     let person = meeting.world.clients[0].person;
     let asked = meeting.world.events.iter().rev().find_map(|event| match event {
@@ -194,7 +194,7 @@ fn with_redundancy(seed: u64, redundant: [bool; 3]) -> World {
 }
 
 #[test]
-fn redundant_audio_goes_to_those_who_take_it_and_its_newest_frame_to_the_others() {
+pub(crate) fn redundant_audio_goes_to_those_who_take_it_and_its_newest_frame_to_the_others() {
     let mut world = with_redundancy(75, [true, true, false]);
     assert!(
         world.clients[1].audio_types().1.is_some() && world.clients[2].audio_types().1.is_none()
@@ -225,7 +225,7 @@ fn redundant_audio_goes_to_those_who_take_it_and_its_newest_frame_to_the_others(
 }
 
 #[test]
-fn who_loses_many_packets_of_audio_gets_each_frame_twice() {
+pub(crate) fn who_loses_many_packets_of_audio_gets_each_frame_twice() {
     let mut world = with_redundancy(76, [false, true, true]);
     let address = world.clients[1].address;
     let lossy = Path::good(Duration::from_millis(20)).loss(Loss::Random(0.1));

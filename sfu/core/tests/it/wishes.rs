@@ -18,7 +18,7 @@ fn heard(world: &mut World, client: usize) -> usize {
 }
 
 #[test]
-fn what_is_not_allowed_is_dropped_whatever_its_sender_says() {
+pub(crate) fn what_is_not_allowed_is_dropped_whatever_its_sender_says() {
     let mut world = World::connected(Conditions::GOOD, 31, 2);
     world.set_forwarding(true);
     world.talk(0, SECOND);
@@ -39,7 +39,7 @@ fn what_is_not_allowed_is_dropped_whatever_its_sender_says() {
 }
 
 #[test]
-fn a_listener_hears_and_is_not_heard() {
+pub(crate) fn a_listener_hears_and_is_not_heard() {
     let mut world = World::connected(Conditions::GOOD, 32, 1);
     let listener = world.join_as(ParticipantRole::Hidden);
     world.until("the listener is connected", |world| world.clients[listener].connected);
@@ -54,7 +54,7 @@ fn a_listener_hears_and_is_not_heard() {
 }
 
 #[test]
-fn what_is_off_the_screen_is_not_sent_and_comes_back_with_a_keyframe() {
+pub(crate) fn what_is_off_the_screen_is_not_sent_and_comes_back_with_a_keyframe() {
     let mut world = World::connected(Conditions::GOOD, 33, 2);
     world.set_forwarding(true);
     world.talk(0, SECOND);
