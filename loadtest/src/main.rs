@@ -163,6 +163,9 @@ struct RelayBench {
     /// Seconds before counting begins: the relay's estimates grow to the streams' rates.
     #[arg(long, default_value_t = 8)]
     warm_up: u64,
+    /// Workers of the relay, all on its core; over several of them rooms spread evenly.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
     /// The relay's core.
     #[arg(long, default_value_t = 0)]
     relay_core: usize,
@@ -349,7 +352,7 @@ async fn bench_one(
     let floor_time = Duration::from_secs((arguments.seconds / 3).max(1));
     let before = floor::measure(shape, core, floor_time)?;
     let nats = NatsServer::start().await;
-    let relay = Relay::start(housecall, core, &nats.url(), shape)?;
+    let relay = Relay::start(housecall, arguments, &nats.url(), shape)?;
     let plan = Plan {
         shape: shape.clone(),
         warm_up: Duration::from_secs(arguments.warm_up),
@@ -367,7 +370,7 @@ async fn bench_one(
     Ok(figures)
 }
 
-/// `housecall serve --roles sfu` with one worker on one core. Stopped when dropped.
+/// `housecall serve --roles sfu` on one core. Stopped when dropped.
 struct Relay {
     child: Child,
     metrics: SocketAddr,
@@ -375,13 +378,20 @@ struct Relay {
 }
 
 impl Relay {
-    fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
+    fn start(
+        housecall: &Path,
+        arguments: &RelayBench,
+        nats: &str,
+        shape: &Shape,
+    ) -> anyhow::Result<Self> {
+        let room = shape.largest_room();
+        let room_at_worker = room.div_ceil(arguments.workers.max(1));
         let data = tempfile::tempdir()?;
         // It starts in a directory of its own.
         let housecall =
             &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
-        let mut command: Command = process::pinned(core, housecall);
+        let mut command: Command = process::pinned(arguments.relay_core, housecall);
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
             .args(["--private-listen", &metrics.to_string(), "--data-dir"])
@@ -389,9 +399,10 @@ impl Relay {
             .current_dir(data.path())
             .env("HOUSECALL_BUS__NATS_URL", nats)
             .env("HOUSECALL_LOG__FILTER", "warn")
-            .env("HOUSECALL_SFU__WORKERS", "1")
+            .env("HOUSECALL_SFU__WORKERS", arguments.workers.to_string())
+            .env("HOUSECALL_SFU__ROOM_PARTICIPANTS_PER_WORKER", room_at_worker.to_string())
             .env("HOUSECALL_SFU__PORT_BASE", "0")
-            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.largest_room().to_string())
+            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", room.to_string())
             .env("HOUSECALL_SFU__MAX_MEDIA_LINES", shape.media_lines().max(2).to_string())
             .stderr(Stdio::inherit())
             .spawn()

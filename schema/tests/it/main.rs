@@ -1,5 +1,7 @@
 //! The rules that the database itself keeps.
 
+mod search;
+
 use housecall_schema::testing::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
