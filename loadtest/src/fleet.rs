@@ -13,6 +13,8 @@ use anyhow::Context as _;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::clock;
+use crate::headers::{Head, Line};
+use crate::media::Mark;
 use crate::peer::{Arrived, Peer};
 use crate::socket::Inbound;
 
@@ -131,6 +133,10 @@ struct Counts {
     /// What counts of the others, by client and the SSRC it comes by: the relay changes
     /// what that carries, and its numbers go on.
     arrived: Vec<HashMap<u32, Span>>,
+    /// By client: the streams of those that only count.
+    lines: Vec<Vec<Line>>,
+    /// What they get now counts.
+    counting: bool,
     /// The numbers that count, by stream.
     from: Vec<u32>,
     to: Vec<u32>,
@@ -152,6 +158,8 @@ impl Driver {
                 received: Vec::new(),
                 whole: vec![true; streams],
                 arrived: Vec::new(),
+                lines: Vec::new(),
+                counting: false,
                 from: vec![u32::MAX; streams],
                 to: vec![u32::MAX; streams],
                 flowing: 0,
@@ -200,8 +208,12 @@ impl Driver {
             match self.inbox.try_recv() {
                 Ok(Order::Add(peer)) => self.add(now, *peer)?,
                 Ok(Order::Publish) => self.publish(now),
-                Ok(Order::Measure) => self.counts.from = self.next_numbers(),
-                Ok(Order::Settle) => self.counts.to = self.next_numbers(),
+                Ok(Order::Measure) => {
+                    (self.counts.from, self.counts.counting) = (self.next_numbers(), true);
+                }
+                Ok(Order::Settle) => {
+                    (self.counts.to, self.counts.counting) = (self.next_numbers(), false);
+                }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Ok(true),
                 Err(TryRecvError::Empty) => return Ok(false),
             }
@@ -215,6 +227,7 @@ impl Driver {
         self.counts.seen.push(vec![false; self.counts.streams]);
         self.counts.received.push(vec![0; self.counts.streams]);
         self.counts.arrived.push(HashMap::new());
+        self.counts.lines.push(Vec::new());
         for sending in &peer.session.sending {
             self.counts.whole[sending.source.stream() as usize] = sending.rid.is_none();
         }
@@ -294,6 +307,10 @@ impl Driver {
             totals.expected += arrived.last - arrived.first + 1;
             totals.received += arrived.packets;
         }
+        for (received, expected) in counts.lines.iter().flatten().map(Line::totals) {
+            totals.received += received;
+            totals.expected += expected;
+        }
         totals
     }
 }
@@ -315,7 +332,24 @@ impl Span {
 
 impl Counts {
     fn note(&mut self, client: usize, arrived: &Arrived) {
-        let mark = arrived.mark;
+        match *arrived {
+            Arrived::Read { mark, at, ssrc, seq } => self.read(client, mark, at, ssrc, seq),
+            Arrived::Counted(head) => self.count(client, head),
+        }
+    }
+
+    fn count(&mut self, client: usize, head: Head) {
+        let lines = &mut self.lines[client];
+        let known = lines.iter().position(|line| line.ssrc == head.ssrc);
+        let index = known.unwrap_or_else(|| {
+            lines.push(Line::new(head));
+            self.flowing += 1;
+            lines.len() - 1
+        });
+        lines[index].note(head, self.counting);
+    }
+
+    fn read(&mut self, client: usize, mark: Mark, at: Duration, ssrc: u32, seq: u64) {
         let stream = mark.stream as usize;
         if stream >= self.streams {
             return;
@@ -329,12 +363,11 @@ impl Counts {
         if self.whole[stream] {
             self.received[client][stream] += 1;
         } else {
-            let seq = arrived.seq;
             let span = Span { first: seq, last: seq, packets: 0 };
-            self.arrived[client].entry(arrived.ssrc).or_insert(span).add(seq);
+            self.arrived[client].entry(ssrc).or_insert(span).add(seq);
         }
         let sent = Duration::from_nanos(mark.sent_ns);
-        if let Some(took) = arrived.at.checked_sub(sent)
+        if let Some(took) = at.checked_sub(sent)
             && self.latencies_ns.len() < MAX_LATENCIES
         {
             self.latencies_ns.push(u32::try_from(took.as_nanos()).unwrap_or(u32::MAX));

@@ -31,6 +31,7 @@ pub mod crowd;
 pub mod deployment;
 pub mod fleet;
 pub mod floor;
+pub mod headers;
 pub mod idle;
 pub mod media;
 pub mod metrics;

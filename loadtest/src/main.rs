@@ -163,6 +163,9 @@ struct RelayBench {
     /// Seconds before counting begins: the relay's estimates grow to the streams' rates.
     #[arg(long, default_value_t = 8)]
     warm_up: u64,
+    /// Workers of the relay, all on its core; over several of them rooms spread evenly.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
     /// The relay's core.
     #[arg(long, default_value_t = 0)]
     relay_core: usize,
@@ -174,10 +177,18 @@ struct RelayBench {
     out: Option<PathBuf>,
 }
 
+/// The sweep ends when the relay has used this much of its core.
+const FULL: f64 = 0.85;
+/// Or its clients this much of theirs: what is measured then is them.
+const CLIENTS_FULL: f64 = 0.97;
+
 /// The file.
 #[derive(Default, Serialize)]
 struct Report {
     scenarios: BTreeMap<&'static str, Figures>,
+    /// Of growing load.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sweep: Vec<Figures>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     against: BTreeMap<&'static str, Figures>,
 }
@@ -295,31 +306,53 @@ async fn bench_all(arguments: &RelayBench) -> anyhow::Result<Report> {
     println!("{}", report::heading());
     for scenario in scenarios {
         let name = scenario.name();
-        if let Some(against) = &arguments.against {
-            let figures = bench_one(arguments, *scenario, against).await?;
-            println!("{}", report::line(name, "other", &figures));
-            report.against.insert(name, figures);
+        if *scenario == Scenario::Sweep {
+            report.sweep = sweep(arguments).await?;
+            continue;
         }
-        let figures = bench_one(arguments, *scenario, &arguments.housecall).await?;
-        println!("{}", report::line(name, "", &figures));
-        report.scenarios.insert(name, figures);
+        for shape in scenario.shapes() {
+            if let Some(against) = &arguments.against {
+                let figures = bench_one(arguments, name, &shape, against).await?;
+                println!("{}", report::line(name, "other", &figures));
+                report.against.insert(name, figures);
+            }
+            let figures = bench_one(arguments, name, &shape, &arguments.housecall).await?;
+            println!("{}", report::line(name, "", &figures));
+            report.scenarios.insert(name, figures);
+        }
     }
     Ok(report)
+}
+
+/// Figures of growing load, until one of the two cores is full.
+async fn sweep(arguments: &RelayBench) -> anyhow::Result<Vec<Figures>> {
+    let mut all = Vec::new();
+    for shape in Scenario::Sweep.shapes() {
+        let figures = bench_one(arguments, "sweep", &shape, &arguments.housecall).await?;
+        println!("{}", report::line("sweep", &shape.participants().to_string(), &figures));
+        println!("  clients' core {:.0}%", figures.clients_cpu * 100.0);
+        let full = figures.relay_cpu >= FULL || figures.clients_cpu >= CLIENTS_FULL;
+        all.push(figures);
+        if full {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// A relay's figures for a scenario, with the floor measured before and after it:
 /// the speed of a shared machine changes by the minute.
 async fn bench_one(
     arguments: &RelayBench,
-    scenario: Scenario,
+    name: &str,
+    shape: &Shape,
     housecall: &Path,
 ) -> anyhow::Result<Figures> {
-    let shape = scenario.shape();
     let core = arguments.relay_core;
     let floor_time = Duration::from_secs((arguments.seconds / 3).max(1));
-    let before = floor::measure(&shape, core, floor_time)?;
+    let before = floor::measure(shape, core, floor_time)?;
     let nats = NatsServer::start().await;
-    let relay = Relay::start(housecall, core, &nats.url(), &shape)?;
+    let relay = Relay::start(housecall, arguments, &nats.url(), shape)?;
     let plan = Plan {
         shape: shape.clone(),
         warm_up: Duration::from_secs(arguments.warm_up),
@@ -329,15 +362,15 @@ async fn bench_one(
     };
     let bus = Bus::nats(&nats.url()).await?;
     let figures = run::run(bus, &plan).await;
-    let mut figures = figures.with_context(|| format!("scenario {}", scenario.name()))?;
+    let mut figures = figures.with_context(|| format!("scenario {name}"))?;
     drop(relay);
-    let after = floor::measure(&shape, core, floor_time)?;
+    let after = floor::measure(shape, core, floor_time)?;
     figures.floor_us_per_packet = f64::midpoint(before, after);
     figures.ratio_to_floor = figures.cpu_us_per_forwarded_packet / figures.floor_us_per_packet;
     Ok(figures)
 }
 
-/// `housecall serve --roles sfu` with one worker on one core. Stopped when dropped.
+/// `housecall serve --roles sfu` on one core. Stopped when dropped.
 struct Relay {
     child: Child,
     metrics: SocketAddr,
@@ -345,13 +378,20 @@ struct Relay {
 }
 
 impl Relay {
-    fn start(housecall: &Path, core: usize, nats: &str, shape: &Shape) -> anyhow::Result<Self> {
+    fn start(
+        housecall: &Path,
+        arguments: &RelayBench,
+        nats: &str,
+        shape: &Shape,
+    ) -> anyhow::Result<Self> {
+        let room = shape.largest_room();
+        let room_at_worker = room.div_ceil(arguments.workers.max(1));
         let data = tempfile::tempdir()?;
         // It starts in a directory of its own.
         let housecall =
             &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
-        let mut command: Command = process::pinned(core, housecall);
+        let mut command: Command = process::pinned(arguments.relay_core, housecall);
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
             .args(["--private-listen", &metrics.to_string(), "--data-dir"])
@@ -359,9 +399,10 @@ impl Relay {
             .current_dir(data.path())
             .env("HOUSECALL_BUS__NATS_URL", nats)
             .env("HOUSECALL_LOG__FILTER", "warn")
-            .env("HOUSECALL_SFU__WORKERS", "1")
+            .env("HOUSECALL_SFU__WORKERS", arguments.workers.to_string())
+            .env("HOUSECALL_SFU__ROOM_PARTICIPANTS_PER_WORKER", room_at_worker.to_string())
             .env("HOUSECALL_SFU__PORT_BASE", "0")
-            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", shape.largest_room().to_string())
+            .env("HOUSECALL_SFU__MAX_ROOM_PARTICIPANTS", room.to_string())
             .env("HOUSECALL_SFU__MAX_MEDIA_LINES", shape.media_lines().max(2).to_string())
             .stderr(Stdio::inherit())
             .spawn()

@@ -12,6 +12,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use crate::headers::{Datagram, Head};
 use crate::media::{Kind, Mark, Source};
 use crate::scenario::Member;
 use crate::socket::{Inbound, LoadSocket};
@@ -38,6 +39,8 @@ pub struct Session {
     pub sending: Vec<Sending>,
     pub connected: bool,
     pub failed: bool,
+    /// See [`Member::only_counts`].
+    only_counts: bool,
     /// When the session wants to be woken.
     pub due: Instant,
 }
@@ -50,13 +53,18 @@ pub struct Sending {
     key: bool,
 }
 
-/// A marked packet that arrived, and when.
-pub struct Arrived {
-    pub mark: Mark,
-    pub at: Duration,
-    pub ssrc: u32,
-    /// Extended sequence number.
-    pub seq: u64,
+/// A packet that arrived.
+pub enum Arrived {
+    /// Decrypted, with its mark.
+    Read {
+        mark: Mark,
+        at: Duration,
+        ssrc: u32,
+        /// Extended sequence number.
+        seq: u64,
+    },
+    /// By its header alone.
+    Counted(Head),
 }
 
 impl Peer {
@@ -110,10 +118,13 @@ impl Peer {
             }
         }
         let (offer, pending) = change.apply().context("the offer is empty")?;
-        let session = Session { rtc, sending, connected: false, failed: false, due: now };
+        let only_counts = member.only_counts;
+        let session =
+            Session { rtc, sending, connected: false, failed: false, only_counts, due: now };
         let person = PersonId::generate();
         let peer = Self { person, socket, session, tiles, pending: Some(pending) };
-        Ok((peer, offer.to_sdp_string()))
+        let offer = offer.to_sdp_string();
+        Ok((peer, if only_counts { without_numbers(&offer) } else { offer }))
     }
 
     /// # Errors
@@ -147,6 +158,13 @@ impl Peer {
     ) -> bool {
         let (socket, session) = (&self.socket, &mut self.session);
         socket.receive(inbound, |source, contents, at| {
+            if session.only_counts && session.connected {
+                match Datagram::read(contents) {
+                    Datagram::Media(head) => return arrived(Arrived::Counted(head)),
+                    Datagram::Control => return,
+                    Datagram::Session => {}
+                }
+            }
             let Ok(receive) = Receive::new(Protocol::Udp, source, socket.address, contents) else {
                 return;
             };
@@ -192,7 +210,7 @@ impl Session {
                 Ok(Output::Event(Event::RtpPacket(packet))) => {
                     if let Some(mark) = Mark::read(&packet.payload) {
                         let (ssrc, seq) = (*packet.header.ssrc, *packet.seq_no);
-                        arrived(Arrived { mark, at, ssrc, seq });
+                        arrived(Arrived::Read { mark, at, ssrc, seq });
                     }
                 }
                 Ok(Output::Event(Event::KeyframeRequest(request))) => {
@@ -215,6 +233,13 @@ impl Session {
             }
         }
     }
+}
+
+/// An offer of a client that does not tell when packets arrive: it will not read them.
+fn without_numbers(offer: &str) -> String {
+    let of_numbers = ["transport-wide-cc", "transport-cc"];
+    let kept = offer.lines().filter(|line| !of_numbers.iter().any(|name| line.contains(name)));
+    kept.flat_map(|line| [line, "\r\n"]).collect()
 }
 
 const fn direction(sends: bool) -> Direction {

@@ -80,6 +80,8 @@ struct Heard {
     /// When each person's change came.
     at: Vec<(PersonId, Instant)>,
     frames: usize,
+    /// Kept to the end: a gateway that closes connections tells nobody anything meanwhile.
+    _connection: Client,
 }
 
 /// # Errors
@@ -243,24 +245,24 @@ async fn watch(clients: &mut [Client], town: &Town, watched: &[Vec<usize>]) -> a
 }
 
 async fn hear(mut client: Client, count: usize) -> Heard {
-    let mut heard = Heard { at: Vec::with_capacity(count), frames: 0 };
+    let (mut times, mut frames) = (Vec::with_capacity(count), 0);
     let until = clock() + PATIENCE;
-    while heard.at.len() < count {
+    while times.len() < count {
         let left = until.saturating_duration_since(clock());
         let Ok(Ok(frame)) = tokio::time::timeout(left, client.frame()).await else { break };
         let at = clock();
         if frame["type"] != "presence" {
             continue;
         }
-        heard.frames += 1;
+        frames += 1;
         for one in frame["data"]["people"].as_array().into_iter().flatten() {
             let person = one["person"].as_str().and_then(|id| id.parse().ok());
             if one["status"] == "busy"
                 && let Some(person) = person
             {
-                heard.at.push((person, at));
+                times.push((person, at));
             }
         }
     }
-    heard
+    Heard { at: times, frames, _connection: client }
 }

@@ -17,6 +17,8 @@ pub struct Figures {
     pub forwarded_pps: f64,
     /// Share of one core, 0 to 1.
     pub relay_cpu: f64,
+    /// The same of the clients, all on another core.
+    pub clients_cpu: f64,
     pub cpu_us_per_forwarded_packet: f64,
     pub floor_us_per_packet: f64,
     pub ratio_to_floor: f64,

@@ -101,6 +101,8 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
 struct Reading {
     at: Instant,
     cpu: Duration,
+    /// Of this process.
+    own_cpu: Duration,
     allocations: u64,
     /// Packets that the witnesses received.
     witnessed: u64,
@@ -113,6 +115,7 @@ impl Reading {
                 .await?,
             witnessed: witnesses.packets(),
             cpu: process::cpu_time(plan.relay_pid)?,
+            own_cpu: process::cpu_time(std::process::id())?,
             at: clock(),
         })
     }
@@ -147,6 +150,7 @@ fn figures(shape: &Shape, joined: &Joined, totals: Totals, measured: &Measured) 
         received_pps: totals.sent as f64 / seconds,
         forwarded_pps: forwarded as f64 / seconds,
         relay_cpu: cpu.as_secs_f64() / seconds,
+        clients_cpu: after.own_cpu.saturating_sub(before.own_cpu).as_secs_f64() / seconds,
         cpu_us_per_forwarded_packet: per_packet_us(cpu, forwarded),
         floor_us_per_packet: 0.0,
         ratio_to_floor: 0.0,

@@ -31,7 +31,15 @@ pub enum Scenario {
     /// 30 people who all send simulcast, each with ten tiles, one of them large, and two
     /// voices.
     Meeting,
+    /// Livestreams to ever more subscribers, of which all but a few only count what comes,
+    /// until a core is full. Only run when it is named.
+    Sweep,
 }
+
+/// Subscribers of the sweep's livestreams.
+const SWEEP: [usize; 8] = [300, 600, 900, 1_200, 1_500, 1_800, 2_100, 2_400];
+/// Of its subscribers these decrypt what they get and tell when it arrived.
+const SAMPLES: usize = 20;
 
 /// Rooms that are all alike.
 #[derive(Clone, Debug)]
@@ -49,6 +57,9 @@ pub struct Member {
     pub camera: &'static [Layer],
     pub audio_lines: usize,
     pub video_lines: usize,
+    /// Once connected it reads the headers of what comes, and decrypts and reports
+    /// nothing: the relay's core can be filled from one core of clients.
+    pub only_counts: bool,
 }
 
 /// One encoding of a camera.
@@ -75,15 +86,18 @@ impl Scenario {
             Self::Calls => "calls",
             Self::Audio => "audio",
             Self::Meeting => "meeting",
+            Self::Sweep => "sweep",
         }
     }
 
-    pub fn shape(self) -> Shape {
+    /// The loads it puts on the relay, one after the other.
+    pub fn shapes(self) -> Vec<Shape> {
         match self {
-            Self::Livestream => Shape::livestream(200),
-            Self::Calls => Shape::calls(50),
-            Self::Audio => Shape::audio(10, 200),
-            Self::Meeting => Shape::meeting(30, 10),
+            Self::Livestream => vec![Shape::livestream(200)],
+            Self::Calls => vec![Shape::calls(50)],
+            Self::Audio => vec![Shape::audio(10, 200)],
+            Self::Meeting => vec![Shape::meeting(30, 10)],
+            Self::Sweep => SWEEP.map(Shape::counted_livestream).to_vec(),
         }
     }
 }
@@ -93,6 +107,16 @@ impl Shape {
         let publisher = Member::CAMERA;
         let subscriber = Member { sends_audio: false, camera: &[], ..publisher };
         Self { rooms: 1, members: with(vec![publisher], subscriber, subscribers) }
+    }
+
+    /// Samples are spread evenly, since the relay serves its subscribers in an order.
+    fn counted_livestream(subscribers: usize) -> Self {
+        let mut shape = Self::livestream(subscribers);
+        let every = (subscribers / SAMPLES).max(1);
+        for (index, member) in shape.members.iter_mut().skip(1).enumerate() {
+            member.only_counts = index % every != 0;
+        }
+        shape
     }
 
     pub fn calls(calls: usize) -> Self {
@@ -105,6 +129,7 @@ impl Shape {
             camera: &[],
             audio_lines: speakers.saturating_sub(1).max(1),
             video_lines: 0,
+            only_counts: false,
         };
         let listener = Member { sends_audio: false, audio_lines: speakers, ..speaker };
         Self { rooms: 1, members: with(vec![speaker; speakers], listener, listeners) }
@@ -152,7 +177,7 @@ impl Member {
     pub const CAMERA: Self = Self::both(WHOLE);
 
     const fn both(camera: &'static [Layer]) -> Self {
-        Self { sends_audio: true, camera, audio_lines: 1, video_lines: 1 }
+        Self { sends_audio: true, camera, audio_lines: 1, video_lines: 1, only_counts: false }
     }
 
     pub const fn films(&self) -> bool {
@@ -197,9 +222,14 @@ mod tests {
 
     #[test]
     fn received_streams_follow_from_who_sends_and_who_has_room() {
-        assert_eq!(Scenario::Livestream.shape().received_streams(), 400);
-        assert_eq!(Scenario::Calls.shape().received_streams(), 200);
-        assert_eq!(Scenario::Audio.shape().received_streams(), 10 * 9 + 200 * 10);
-        assert_eq!(Scenario::Meeting.shape().received_streams(), 30 * 12);
+        let streams = |scenario: Scenario| scenario.shapes()[0].received_streams();
+        assert_eq!(streams(Scenario::Livestream), 400);
+        assert_eq!(streams(Scenario::Calls), 200);
+        assert_eq!(streams(Scenario::Audio), 10 * 9 + 200 * 10);
+        assert_eq!(streams(Scenario::Meeting), 30 * 12);
+        let sweep = &Scenario::Sweep.shapes()[3];
+        assert_eq!(sweep.received_streams(), 2 * 1_200);
+        let samples = sweep.members[1..].iter().filter(|member| !member.only_counts);
+        assert_eq!(samples.count(), SAMPLES);
     }
 }

@@ -41,7 +41,7 @@ impl Default for Config {
             grace_seconds: 10,
             away_after_seconds: 300,
             settle_ms: 500,
-            batch_ms: 50,
+            batch_ms: 20,
             batch_people: 500,
             remembered_offline: 100_000,
         }
@@ -65,7 +65,7 @@ away_after_seconds = 300
 # nothing is answered and nobody is told anything.
 settle_ms = 500
 # Milliseconds for which changes are collected into one event.
-batch_ms = 50
+batch_ms = 20
 # People in one event; more make several.
 batch_people = 500
 # Offline people of whom "last seen" is remembered. The longest gone are forgotten

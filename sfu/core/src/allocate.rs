@@ -177,9 +177,9 @@ impl Core {
 }
 
 impl Participant {
-    /// What their link carries. Whoever does not tell how packets arrive gets all.
+    /// What their link carries.
     fn estimate_bps(&self) -> u64 {
-        self.outbound.estimator().map_or(u64::from(u32::MAX), |it| it.estimate_bps())
+        self.outbound.estimate_bps().unwrap_or(u64::from(u32::MAX))
     }
 
     fn note_allocation(&mut self, now: Instant, allocation: &Allocation, video: bool) {

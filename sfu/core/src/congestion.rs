@@ -30,6 +30,8 @@ mod loss;
 mod pacer;
 mod probe;
 mod queue;
+mod reports;
+mod silence;
 mod trend;
 
 use acked::Acked;
@@ -40,10 +42,12 @@ use history::{History, Sent};
 use loss::Loss;
 use probe::Prober;
 use queue::Queue;
+use silence::{Heard, Silence};
 use trend::Trend;
 
 pub use pacer::Pacer;
 pub use probe::Probe;
+pub use reports::ReportEstimator;
 pub use trend::Usage;
 
 /// Frames leave that much faster than the estimate, so that a keyframe does not
@@ -56,11 +60,6 @@ const FULL_PACING_FACTOR: f64 = 1.25;
 const APPLICATION_LIMITED: f64 = 0.65;
 /// Round trip assumed until one is measured.
 const FIRST_RTT_US: i64 = 100_000;
-/// Feedback is overdue after this and a few round trips.
-const FEEDBACK_PATIENCE_US: u64 = 1_000_000;
-/// While it stays away the estimate falls this often, to this part.
-const SILENCE_STEP_US: u64 = 500_000;
-const SILENCE_BACKOFF: f64 = 0.7;
 /// The sent rate is measured over one to two of these.
 const RATE_WINDOW_US: u64 = 250_000;
 /// More than this multiple of the mean arrives when much more is sent than before.
@@ -120,8 +119,7 @@ pub struct Estimator {
     rtt_us: i64,
     /// One more than the highest number any feedback named.
     covered: u64,
-    /// When feedback is overdue, while something is on its way.
-    overdue_us: Option<u64>,
+    silence: Silence,
     desired_bps: f64,
     /// The highest estimate since the last large fall.
     peak_bps: f64,
@@ -146,7 +144,7 @@ impl Estimator {
             sending: SendRate::default(),
             rtt_us: FIRST_RTT_US,
             covered: 0,
-            overdue_us: None,
+            silence: Silence::new(),
             desired_bps: 0.0,
             peak_bps: start,
             estimate_bps: start,
@@ -162,8 +160,7 @@ impl Estimator {
         if payload == Payload::Media {
             self.sending.add(now_us, bytes);
         }
-        let patience_us = self.patience_us();
-        self.overdue_us.get_or_insert(now_us + patience_us);
+        self.silence.on_sent(now_us, self.rtt_us);
         seq as u16
     }
 
@@ -176,7 +173,7 @@ impl Estimator {
         packets: impl IntoIterator<Item = (u16, Option<i64>)>,
     ) {
         let now_us = self.micros(now);
-        let (mut newest, mut loses) = (None, false);
+        let (mut newest, mut loses, mut received, mut lost) = (None, false, 0, 0);
         for (seq, arrival) in packets {
             self.note_gap(seq);
             match arrival {
@@ -184,22 +181,41 @@ impl Estimator {
                     if let Some(sent) = self.history.receive(now_us, seq) {
                         self.received(sent, arrival_us);
                         newest = Some(sent);
+                        received += 1;
                     }
                 }
                 None => {
                     if let Some(sent) = self.history.lose(now_us, seq) {
                         loses |= sent.cluster == 0;
                         self.lost(sent);
+                        lost += 1;
                     }
                 }
             }
         }
         let Some(newest) = newest else { return };
         self.measure_rtt(now_us, newest);
-        let in_flight = self.covered < self.history.next_seq();
-        self.overdue_us = in_flight.then(|| now_us + self.patience_us());
         self.queue.update(now_us);
+        let heard = Heard {
+            newest_sent_us: newest.sent_us,
+            received,
+            lost,
+            wait_us: self.queue.wait_us(),
+            usual_loss: self.loss.usual(),
+            in_flight: self.covered < self.history.next_seq(),
+        };
+        if let Some(before_bps) = self.silence.on_feedback(now_us, self.rtt_us, heard) {
+            self.aimd.set(before_bps.max(self.aimd.rate_bps()));
+        }
         self.decide(now_us, loses);
+    }
+
+    /// Something else than feedback tells that what is sent arrives: the receiver's
+    /// highest sequence number grew (RFC 3550 section 6.4.1). That somebody is heard at
+    /// all would say nothing: their packets go the other way.
+    pub fn on_progress(&mut self, now: Instant) {
+        let now_us = self.micros(now);
+        self.silence.on_progress(now_us, self.rtt_us);
     }
 
     /// A round trip measured elsewhere (RTCP, ICE). Without it feedback tells.
@@ -222,7 +238,7 @@ impl Estimator {
     /// When to call [`Self::handle_timeout`] and [`Self::probe`] next.
     pub fn next_timeout(&self) -> Option<Instant> {
         let probe = self.prober.next_us(self.estimate_bps, self.desired_bps);
-        let next_us = [probe, self.overdue_us].into_iter().flatten().min()?;
+        let next_us = [probe, self.silence.due_us()].into_iter().flatten().min()?;
         Some(self.origin + Duration::from_micros(next_us))
     }
 
@@ -388,18 +404,12 @@ impl Estimator {
             && !self.loss.is_alarming()
     }
 
-    fn patience_us(&self) -> u64 {
-        FEEDBACK_PATIENCE_US + 2 * self.rtt_us.max(0) as u64
-    }
-
     /// Without feedback nothing is known of the path, so ever less is risked.
     fn back_off_in_silence(&mut self, now_us: u64) {
-        if self.overdue_us.is_none_or(|overdue| now_us < overdue) {
-            return;
+        if let Some(lower_bps) = self.silence.step(now_us, self.estimate_bps) {
+            self.aimd.set(lower_bps);
+            self.settle(now_us);
         }
-        self.overdue_us = Some(now_us + SILENCE_STEP_US);
-        self.aimd.set(SILENCE_BACKOFF * self.estimate_bps);
-        self.settle(now_us);
     }
 
     fn micros(&self, now: Instant) -> u64 {

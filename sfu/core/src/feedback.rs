@@ -17,9 +17,15 @@ impl Core {
                 Packet::SenderReport { info, reports } => {
                     participant.on_sender_report(now, &info);
                     reports.for_each(|report| participant.on_report(now, &report));
+                    self.on_estimate(now, key);
                 }
                 Packet::ReceiverReport { reports, .. } => {
                     reports.for_each(|report| participant.on_report(now, &report));
+                    self.on_estimate(now, key);
+                }
+                Packet::ReceiverEstimate { bps } => {
+                    participant.outbound.on_remb(now, bps);
+                    self.on_estimate(now, key);
                 }
                 Packet::Nack { media, lost, .. } => {
                     if let Some(slot) = participant.slot_of(media) {
@@ -36,8 +42,7 @@ impl Core {
                 Packet::FullIntra { requests, .. } => {
                     requests.for_each(|(media, _)| self.on_picture_loss(now, key, media));
                 }
-                // A publisher that ends a stream leaves or renegotiates; REMB is the
-                // estimate of a receiver that knows less than ours.
+                // A publisher that ends a stream leaves or renegotiates.
                 Packet::Other => {}
             }
         }
@@ -68,7 +73,8 @@ impl Participant {
 
     fn on_report(&mut self, now: Instant, report: &ReportBlock) {
         let Some(slot) = self.slot_of(report.ssrc) else { return };
-        self.outbound.streams[slot].heard(report);
+        let (expected, lost) = self.outbound.streams[slot].heard(report);
+        self.outbound.on_report(now, expected, lost);
         self.slots[slot].note_loss(report.fraction_lost);
         if report.last_sender_report == 0 {
             return;

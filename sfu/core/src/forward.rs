@@ -54,8 +54,9 @@ impl Core {
         let carried = TrackId { publisher: key, source: track.source };
         let Some(layer) = track.layers.get_mut(source.layer) else { return };
         if media.starts {
-            layer.keyframes.settle();
+            layer.keyframes.begin(media.timestamp);
         }
+        layer.keyframes.note(now, media.timestamp, media.marker);
         // Taken and put back, so that no list is copied for each packet.
         let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
@@ -194,6 +195,9 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
     if !to.link.carries_media() || !to.outbound.is_open() {
         return Delivery::default();
     }
+    if let Some(slot) = to.slots.get_mut(index) {
+        slot.passing.offer();
+    }
     let ours = payload_types(to, index, media);
     let Some((slot, ours)) = to.slots.get_mut(index).zip(ours) else {
         return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
@@ -207,6 +211,7 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
             return Delivery { outcome: Outcome::Unusable, waits, begins: false };
         }
     };
+    slot.passing.pass();
     let mut packet = media.packet.clone();
     let repeats = slot.loses_much();
     let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);

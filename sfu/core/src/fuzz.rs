@@ -119,7 +119,9 @@ fn rtcp_compounds() {
                 rtcp::Packet::Nack { lost, .. } => lost.count(),
                 rtcp::Packet::Transport(feedback) => feedback.arrivals().count(),
                 rtcp::Packet::FullIntra { requests, .. } => requests.count(),
-                rtcp::Packet::PictureLoss { .. } | rtcp::Packet::Other => 0,
+                rtcp::Packet::PictureLoss { .. }
+                | rtcp::Packet::ReceiverEstimate { .. }
+                | rtcp::Packet::Other => 0,
             };
         }
         assert!(steps <= crate::wire::twcc::MAX_STATUSES + compound.len() * 17 / 4);
@@ -272,6 +274,9 @@ fn estimates_from_any_feedback() {
                 _ => {
                     estimator.set_desired_bps(now, number << (step[3] % 40));
                     estimator.on_rtt(Duration::from_millis(number));
+                    if number % 3 == 0 {
+                        estimator.on_progress(now);
+                    }
                 }
             }
             let mut probes = 0;

@@ -68,6 +68,7 @@ mod slot;
 mod slots;
 mod speech;
 mod srtp;
+mod stuck;
 mod timers;
 mod track;
 pub mod voices;

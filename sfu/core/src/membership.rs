@@ -130,7 +130,7 @@ impl Core {
         let Some(participant) = self.participants.get_mut(key) else {
             return Err(RequestError::UnknownParticipant);
         };
-        participant.says = media;
+        (participant.says, participant.said) = (media, true);
         self.sends_changed(now, key);
         Ok(SfuReply::Done)
     }
@@ -206,6 +206,7 @@ impl Core {
     fn muted_or_unmuted(&mut self, now: Instant, key: Key, source: TrackSource, sends: bool) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(track) = participant.track_mut(source) else { return };
+        track.arriving.turned_on();
         if !sends {
             track.layers.iter_mut().for_each(|layer| layer.keyframes.settle());
             if let Content::Sound(voice) = &mut track.content {

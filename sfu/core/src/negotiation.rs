@@ -112,6 +112,8 @@ impl Core {
             is_short: false,
             slots_asked: None,
             quality: Meter::new(self.config.quality_interval),
+            patrol: crate::stuck::Patrol::default(),
+            said: false,
         }
     }
 
@@ -182,6 +184,9 @@ impl Core {
             .enable_h264(true)
             .enable_vp9(true)
             .enable_av1(true)
+            // What is sent does not pass through it, so it need not keep any.
+            .set_send_buffer_audio(1)
+            .set_send_buffer_video(1)
             .set_stats_interval(None);
         let (mut rtc, keys) = keys::capture(|| config.build(now));
         let udp = self
@@ -287,7 +292,8 @@ impl Participant {
         self.inbound.extensions = self.session_extensions(&lines, mixed);
         self.read_tracks(now, offer, &lines);
         self.bind_announced(offer);
-        self.read_slots(&lines, mixed, limits, random);
+        self.read_slots(now, &lines, mixed, limits, random);
+        self.outbound.appoint_judge(now);
     }
 
     /// Ids of all m-lines: those that share a transport agree on them.
@@ -385,6 +391,7 @@ impl Participant {
     /// never removed: subscriptions name them by index.
     fn read_slots(
         &mut self,
+        now: Instant,
         lines: &[(MediaKind, Mid)],
         mixed: bool,
         limits: &Limits,
@@ -412,6 +419,7 @@ impl Participant {
                         MediaKind::Video => VIDEO_CLOCK_RATE,
                     };
                     let stream = SendStream::new(
+                        now,
                         negotiated,
                         clock_rate,
                         random.next(),

@@ -8,6 +8,7 @@ mod burst;
 mod entry;
 mod header;
 mod history;
+mod judge;
 mod queue;
 mod repairs;
 mod stream;
@@ -22,6 +23,7 @@ pub(crate) use queue::QueueLimits;
 pub(crate) use stream::{Negotiated, SendStream};
 
 use crate::congestion::{Config as EstimatorConfig, Estimator, Pacer, Payload};
+use crate::outbound::judge::Judge;
 use crate::outbound::queue::Queue;
 use crate::outbound::repairs::RepairBudget;
 use crate::srtp::{SealError, Sealer};
@@ -46,9 +48,11 @@ pub(crate) struct Outbound {
     queue: Queue,
     /// RTCP compounds to be sealed.
     control: VecDeque<Box<[u8]>>,
-    estimator: Option<Estimator>,
+    /// How to estimate the link; `None`: not at all.
+    congestion: Option<EstimatorConfig>,
+    judge: Judge,
     pacer: Pacer,
-    /// Used while nothing is estimated.
+    /// Used while the judge numbers nothing.
     next_transport: u16,
     rtt: Option<Duration>,
     repairs: RepairBudget,
@@ -79,7 +83,8 @@ impl Outbound {
             streams: Vec::new(),
             queue: Queue::new(limits),
             control: VecDeque::new(),
-            estimator: None,
+            congestion: None,
+            judge: Judge::Nobody,
             pacer: Pacer::new(now, u64::from(u32::MAX)),
             next_transport: 0,
             rtt: None,
@@ -88,8 +93,7 @@ impl Outbound {
         }
     }
 
-    /// The keys are there. `congestion`: estimate the link, if the subscriber numbers
-    /// packets.
+    /// The keys are there. `congestion`: how to estimate the link, if at all.
     pub(crate) fn open(
         &mut self,
         now: Instant,
@@ -97,10 +101,17 @@ impl Outbound {
         congestion: Option<EstimatorConfig>,
     ) {
         self.sealer = Some(sealer);
+        self.congestion = congestion;
+        self.appoint_judge(now);
+    }
+
+    /// There are other streams than before, or they are described in another way.
+    pub(crate) fn appoint_judge(&mut self, now: Instant) {
+        let Some(config) = self.congestion.filter(|_| !self.streams.is_empty()) else { return };
         let numbered = self.streams.iter().any(SendStream::numbers_transport);
-        self.estimator = congestion.filter(|_| numbered).map(|config| Estimator::new(now, config));
-        if let Some(estimator) = &self.estimator {
-            self.pacer = Pacer::new(now, estimator.pacing_bps());
+        self.judge.appoint(now, numbered, config);
+        if let Some(rate) = self.judge.pacing_bps() {
+            self.pacer.set_rate(rate, self.queue.bytes());
         }
     }
 
@@ -172,13 +183,13 @@ impl Outbound {
     /// When a flush has something to send again.
     pub(crate) fn next_flush(&self, now: Instant) -> Option<Instant> {
         let paced = (!self.queue.is_empty()).then(|| self.pacer.next(now));
-        let probe = self.estimator.as_ref().and_then(Estimator::next_timeout);
+        let probe = self.judge.feedback().and_then(Estimator::next_timeout);
         [paced, probe].into_iter().flatten().min()
     }
 
     /// Does what the estimator is due for.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if let Some(estimator) = &mut self.estimator
+        if let Some(estimator) = self.judge.feedback_mut()
             && estimator.next_timeout().is_some_and(|due| due <= now)
         {
             estimator.handle_timeout(now);
@@ -191,9 +202,20 @@ impl Outbound {
         now: Instant,
         arrivals: impl Iterator<Item = (u16, Option<i64>)>,
     ) {
-        if let Some(estimator) = &mut self.estimator {
+        if let Some(estimator) = self.judge.feedback_mut() {
             estimator.on_feedback(now, arrivals);
         }
+    }
+
+    /// A receiver report on one stream: packets that should have arrived since the last
+    /// one, and those that did not.
+    pub(crate) fn on_report(&mut self, now: Instant, expected: u64, lost: u64) {
+        self.judge.on_report(now, expected, lost);
+    }
+
+    /// The receiver's own estimate of its link.
+    pub(crate) fn on_remb(&mut self, now: Instant, bps: u64) {
+        self.judge.on_remb(now, bps);
     }
 
     /// A round trip was measured.
@@ -201,7 +223,7 @@ impl Outbound {
         // Reports are held back by their receiver, but say for how long; what is left
         // is noise of its timers.
         self.rtt = Some(self.rtt.map_or(rtt, |known| (known * 7 + rtt) / 8));
-        if let Some(estimator) = &mut self.estimator {
+        if let Some(estimator) = self.judge.feedback_mut() {
             estimator.on_rtt(rtt);
         }
     }
@@ -215,13 +237,14 @@ impl Outbound {
         self.rtt
     }
 
-    pub(crate) const fn estimator(&self) -> Option<&Estimator> {
-        self.estimator.as_ref()
+    /// What the link carries, if it is estimated.
+    pub(crate) fn estimate_bps(&self) -> Option<u64> {
+        self.judge.estimate_bps()
     }
 
     /// What the subscriber would receive if the link allowed it.
     pub(crate) fn set_desired_bps(&mut self, now: Instant, desired_bps: u64) {
-        if let Some(estimator) = &mut self.estimator {
+        if let Some(estimator) = self.judge.feedback_mut() {
             estimator.set_desired_bps(now, desired_bps);
         }
     }
@@ -229,6 +252,12 @@ impl Outbound {
     /// Datagram bytes of media and RTCP sent so far.
     pub(crate) const fn sent_bytes(&self) -> u64 {
         self.sent_bytes
+    }
+
+    /// Whether the subscriber is known to report what arrives.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.judge.feedback().is_some()
+            || self.streams.iter().any(|stream| stream.highest().is_some())
     }
 
     /// Whether media can be sealed.
@@ -241,15 +270,15 @@ impl Outbound {
     }
 
     fn set_pace(&mut self) {
-        if let Some(estimator) = &self.estimator {
-            self.pacer.set_rate(estimator.pacing_bps(), self.queue.bytes());
+        if let Some(rate) = self.judge.pacing_bps() {
+            self.pacer.set_rate(rate, self.queue.bytes());
         }
     }
 
     /// The next packets that can leave in one send.
     fn plan(&self, now: Instant) -> Option<Run> {
         let kind = self.queue.head()?;
-        if kind != Kind::Audio && self.estimator.is_some() && !self.pacer.may_send(now) {
+        if kind != Kind::Audio && self.judge.paces() && !self.pacer.may_send(now) {
             return None;
         }
         let overhead = self.sealer.as_ref()?.rtp_overhead_bytes();
@@ -274,7 +303,7 @@ impl Outbound {
     }
 
     fn seal_run(&mut self, now: Instant, run: &Run, burst: &mut Burst) {
-        let age = history::age_for(self.rtt);
+        let rtt = self.rtt;
         for left in (0..run.count).rev() {
             let Some(entry) = self.queue.pop(run.kind) else { return };
             let length = if left == 0 { 0 } else { run.length };
@@ -285,7 +314,7 @@ impl Outbound {
                 self.repairs.earn(bytes);
             }
             if let Some(stream) = self.streams.get_mut(usize::from(entry.slot)) {
-                stream.sent(now, entry, age);
+                stream.sent(now, entry, rtt);
             }
             if self.paced(now, run.kind, bytes) && left > 0 {
                 return;
@@ -295,7 +324,7 @@ impl Outbound {
 
     /// Counts a packet against the pace. Whether the rest of its run has to wait.
     fn paced(&mut self, now: Instant, kind: Kind, bytes: usize) -> bool {
-        if self.estimator.is_none() {
+        if !self.judge.paces() {
             return false;
         }
         self.pacer.on_sent(now, bytes);
@@ -313,11 +342,9 @@ impl Outbound {
         let sealer = self.sealer.as_mut()?;
         let overhead = sealer.rtp_overhead_bytes();
         let bytes = (stream.packet_bytes(entry) + overhead).max(length);
-        let transport = if stream.numbers_transport() {
-            number(&mut self.estimator, &mut self.next_transport, now, bytes, Payload::Media)
-        } else {
-            0
-        };
+        let numbered = stream.numbers_transport();
+        let transport = self.judge.on_sent(now, bytes, Payload::Media, numbered);
+        let transport = transport.unwrap_or_else(|| next_number(&mut self.next_transport));
         let sealed = burst.seal(sealer, stream, entry, transport, length);
         if let Err(error) = &sealed {
             tracing::warn!(ssrc = stream.ssrc(), %error, "packet not sealed");
@@ -328,7 +355,7 @@ impl Outbound {
     /// Sends what a probe of the link wants beside media: newest packets again, since
     /// those are at least of use when the first copy was lost; or padding.
     fn seal_probe(&mut self, now: Instant, burst: &mut Burst) {
-        let Some(probe) = self.estimator.as_ref().and_then(|it| it.probe(now)) else { return };
+        let Some(probe) = self.judge.feedback().and_then(|it| it.probe(now)) else { return };
         let mut left = probe.bytes;
         while left > 0 {
             // Large packets at a low rate would queue in front of the voice for longer
@@ -357,8 +384,8 @@ impl Outbound {
         let sealer = self.sealer.as_mut()?;
         let entry = stream.repeat_newest()?;
         let bytes = stream.packet_bytes(&entry) + sealer.rtp_overhead_bytes();
-        let transport =
-            number(&mut self.estimator, &mut self.next_transport, now, bytes, Payload::Padding);
+        let transport = self.judge.on_sent(now, bytes, Payload::Padding, true);
+        let transport = transport.unwrap_or_else(|| next_number(&mut self.next_transport));
         burst.seal(sealer, stream, &entry, transport, 0).ok()
     }
 
@@ -366,8 +393,8 @@ impl Outbound {
         let stream = self.streams.iter_mut().rev().find(|stream| stream.can_pad())?;
         let sealer = self.sealer.as_mut()?;
         let bytes = usize::from(padding) + 32 + sealer.rtp_overhead_bytes();
-        let transport =
-            number(&mut self.estimator, &mut self.next_transport, now, bytes, Payload::Padding);
+        let transport = self.judge.on_sent(now, bytes, Payload::Padding, true);
+        let transport = transport.unwrap_or_else(|| next_number(&mut self.next_transport));
         burst.seal_padding(sealer, stream, transport, padding)?.ok()
     }
 
@@ -380,20 +407,9 @@ impl Outbound {
     }
 }
 
-/// The transport-wide number of a packet of `bytes`.
-fn number(
-    estimator: &mut Option<Estimator>,
-    next: &mut u16,
-    now: Instant,
-    bytes: usize,
-    payload: Payload,
-) -> u16 {
-    match estimator {
-        Some(estimator) => estimator.on_sent(now, bytes, payload),
-        None => {
-            let number = *next;
-            *next = next.wrapping_add(1);
-            number
-        }
-    }
+/// The transport-wide number of a packet that the judge gave none.
+const fn next_number(next: &mut u16) -> u16 {
+    let number = *next;
+    *next = next.wrapping_add(1);
+    number
 }

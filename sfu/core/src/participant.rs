@@ -16,6 +16,7 @@ use crate::quality::Meter;
 use crate::relay::RelayId;
 use crate::reports::ReportTimer;
 use crate::slot::Slot;
+use crate::stuck::Patrol;
 use crate::track::{Content, Layer, Track};
 use crate::voices::Voice;
 
@@ -71,6 +72,9 @@ pub(crate) struct Participant {
     /// Audio and video slots last asked for; `None` when there are enough.
     pub(crate) slots_asked: Option<(u8, u8)>,
     pub(crate) quality: Meter,
+    pub(crate) patrol: Patrol,
+    /// They said what they send.
+    pub(crate) said: bool,
 }
 
 /// Where the participant's peer connection ends.
@@ -274,6 +278,7 @@ impl Participant {
             self.inbound.arrivals.next_report(),
             self.reports.next(),
             self.quality.next(),
+            self.patrol.next(),
         ]
         .into_iter()
         .flatten()

@@ -99,7 +99,7 @@ impl Core {
             jitter_ms: participant.jitter_ms(),
             received_bps: rate(totals.received_bytes, previous.received_bytes),
             sent_bps: rate(totals.sent_bytes, previous.sent_bytes),
-            estimate_bps: participant.outbound.estimator().map(|it| it.estimate_bps()),
+            estimate_bps: participant.outbound.estimate_bps(),
             tracks,
         };
         Some((report, up.lost + down.lost))

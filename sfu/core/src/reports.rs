@@ -159,8 +159,12 @@ impl Participant {
         let mut writer = Writer::new(&mut buffer);
         let mut requests = 0;
         for layer in self.tracks.iter_mut().flat_map(|track| &mut track.layers) {
+            if layer.keyframes.next().is_none_or(|due| due > now) {
+                continue;
+            }
+            let flows = layer.flows(now);
             if let Some(stream) = &layer.stream
-                && layer.keyframes.take_due(now)
+                && layer.keyframes.take_due(now, flows)
                 && writer.picture_loss(local, stream.ssrc).is_some()
             {
                 requests += 1;

@@ -12,6 +12,7 @@ use crate::layers::{
 };
 use crate::media::Media;
 use crate::slots::TrackId;
+use crate::stuck::Passing;
 use crate::wire::extensions::Extension;
 
 /// What a mask of decode targets may add to a dependency descriptor.
@@ -34,6 +35,7 @@ pub(crate) struct Slot {
     /// Picks the packets of that out of the track.
     selector: Selector,
     numbers: Renumber,
+    pub(crate) passing: Passing,
     /// How much of audio does not arrive.
     loss: Loss,
     /// The payload type of the source that was translated last, and ours for it
@@ -90,6 +92,7 @@ impl Slot {
             choice: Choice::New,
             selector: Selector::new(),
             numbers: Renumber::new(random),
+            passing: Passing::default(),
             loss: Loss::default(),
             translated: None,
         }

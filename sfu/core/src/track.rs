@@ -13,6 +13,7 @@ use crate::packet::Packet;
 use crate::relay::Relaying;
 use crate::slab::Key;
 use crate::slots::kind_of;
+use crate::stuck::Arriving;
 use crate::voices::Voice;
 
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct Track {
     pub(crate) layers: Vec<Layer>,
     pub(crate) content: Content,
     pub(crate) relaying: Relaying,
+    pub(crate) arriving: Arriving,
 }
 
 /// What the relay learns of a track by its kind.
@@ -81,7 +83,8 @@ impl Track {
                 dynacast: Dynacast::default(),
             },
         };
-        Self { mid, source, published, layers, content, relaying: Relaying::default() }
+        let (relaying, arriving) = (Relaying::default(), Arriving::default());
+        Self { mid, source, published, layers, content, relaying, arriving }
     }
 
     pub(crate) fn meter(&self) -> Option<&Meter> {
@@ -140,6 +143,11 @@ pub(crate) const fn shows(source: TrackSource) -> layers::Content {
 }
 
 impl Layer {
+    /// Whether packets of it came in the last second.
+    pub(crate) fn flows(&mut self, now: Instant) -> bool {
+        self.stream.as_mut().is_some_and(|stream| stream.bps(now) > 0)
+    }
+
     pub(crate) fn new(rid: Option<Rid>) -> Self {
         Self {
             rid,

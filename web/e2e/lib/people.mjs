@@ -44,6 +44,20 @@ export async function writes(page, text) {
 /** The bubble with this text. */
 export const bubble = (page, text) => byTest(page, 'message').filter({ hasText: text });
 
+/** A patient asks a question; it is in the conversation. */
+export async function asks(page, question) {
+  await byTest(page, 'ask-question').click();
+  await writes(page, question);
+  await bubble(page, question).waitFor();
+}
+
+/** An operator takes the first consultation of that patient in the queue. */
+export async function takes(page, patientName) {
+  await byTest(page, 'queue-row').filter({ hasText: patientName }).first().click();
+  await byTest(page, 'claim').click();
+  await byTest(page, 'close-consultation').waitFor();
+}
+
 /** The patient's tab; a conversation fills the screen, so back first. */
 export async function patientGoes(page, tab) {
   if (await byTest(page, `tab-${tab}`).isHidden()) await byTest(page, 'back').click();

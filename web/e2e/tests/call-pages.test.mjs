@@ -9,7 +9,7 @@ import { inPanel, opensPeople } from '../lib/group.mjs';
 import { House } from '../lib/house.mjs';
 import { judge, LOOKS, suffixOf } from '../lib/judge.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 
 const PHONE = { width: 390, height: 844 };
 const NAMES = { ru: { patient: 'Нина Белых', colleague: 'Мария Соколова' }, en: { patient: 'Nina Belykh', colleague: 'Мария Соколова' } };
@@ -37,13 +37,9 @@ for (const look of LOOKS) {
       const see = async (person, name) => faults.push(...(await judge(person, `${name}-${suffix}`)));
 
       const patient = await patientSignsIn(browser, house, { phone: '9005555001', name: names.patient, ...look });
-      await byTest(patient.page, 'ask-question').click();
-      await writes(patient.page, 'Болит');
-      await bubble(patient.page, 'Болит').waitFor();
+      await asks(patient.page, 'Болит');
       const doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall', ...look });
-      await byTest(doctor.page, 'queue-row').filter({ hasText: names.patient }).first().click();
-      await byTest(doctor.page, 'claim').click();
-      await byTest(doctor.page, 'close-consultation').waitFor();
+      await takes(doctor.page, names.patient);
 
       await byTest(doctor.page, 'call-video').click();
       await byTest(patient.page, 'incoming-accept').waitFor();

@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { jpegWithSecrets, SECRET } from '../lib/fixtures.mjs';
 import { House } from '../lib/house.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Вера Долгих';
@@ -43,13 +43,9 @@ describe('files', () => {
     house = await House.start();
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005553101', name: NAME });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Сейчас пришлю запись');
-    await bubble(patient.page, 'Сейчас пришлю запись').waitFor();
+    await asks(patient.page, 'Сейчас пришлю запись');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
   });
 
   after(async () => {

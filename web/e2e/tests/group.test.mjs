@@ -10,7 +10,7 @@ import {
 } from '../lib/group.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Пётр Лугин';
@@ -38,13 +38,9 @@ for (const [shape, env] of Object.entries(SHAPES)) describe(`a call of several p
     house = await House.start({ env });
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Можно созвониться?');
-    await bubble(patient.page, 'созвониться').waitFor();
+    await asks(patient.page, 'Можно созвониться?');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
     colleague = await operatorSignsIn(browser, house, { email: 'sokolova@demo.housecall' });
   });
 

@@ -7,7 +7,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { Coturn } from '../lib/coturn.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Нина Сетевая';
@@ -64,13 +64,9 @@ describe('a call out of a closed network', () => {
     browser = await launchBrowser(['--ignore-certificate-errors']);
     const options = { init: narrowNetwork };
     patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME, ...options });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Слышно ли меня?');
-    await bubble(patient.page, 'Слышно ли меня?').waitFor();
+    await asks(patient.page, 'Слышно ли меня?');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall', ...options });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
   });
 
   after(async () => {

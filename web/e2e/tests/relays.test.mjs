@@ -6,7 +6,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, received } from '../lib/media.mjs';
 import { Nats } from '../lib/nats.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Павел Переездов';
@@ -57,13 +57,9 @@ describe('a call and its relays', () => {
     await startRelay();
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005556001', name: NAME });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Вопрос перед переездом');
-    await bubble(patient.page, 'Вопрос перед переездом').waitFor();
+    await asks(patient.page, 'Вопрос перед переездом');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
     await byTest(doctor.page, 'call-video').click();
     await byTest(patient.page, 'incoming-accept').click();
     await assertMediaFlows(patient.page, 'the patient');

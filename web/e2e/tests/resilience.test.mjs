@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, cutSockets } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, bubble, byTest, operatorSignsIn, patientSignsIn, takes, writes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Олег Тихонов';
@@ -23,13 +23,9 @@ describe('nothing is lost', () => {
     house = await House.start();
     browser = await launchBrowser();
     patient = await patientSignsIn(browser, house, { phone: '9005553001', name: NAME });
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Первый вопрос');
-    await bubble(patient.page, 'Первый вопрос').waitFor();
+    await asks(patient.page, 'Первый вопрос');
     doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await byTest(doctor.page, 'queue-row').filter({ hasText: NAME }).first().click();
-    await byTest(doctor.page, 'claim').click();
-    await byTest(doctor.page, 'close-consultation').waitFor();
+    await takes(doctor.page, NAME);
   });
 
   after(async () => {

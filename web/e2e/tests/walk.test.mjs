@@ -7,7 +7,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { pdf, png } from '../lib/fixtures.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, assertVideoStops, received } from '../lib/media.mjs';
-import { bubble, byTest, operatorSignsIn, patientGoes, patientSignsIn, writes } from '../lib/people.mjs';
+import { asks, bubble, byTest, operatorSignsIn, patientGoes, patientSignsIn, writes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Вера Орлова';
@@ -49,9 +49,7 @@ describe('a question, a conversation, a video call, an archive', () => {
   }
 
   step('the patient asks and attaches a photo', async () => {
-    await byTest(patient.page, 'ask-question').click();
-    await writes(patient.page, 'Второй день держится 38,2 и болит горло');
-    await bubble(patient.page, 'болит горло').waitFor();
+    await asks(patient.page, 'Второй день держится 38,2 и болит горло');
     await patient.page.setInputFiles('[data-testid="attach-input"]', {
       name: 'горло.png',
       mimeType: 'image/png',

@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Conversation } from '../src/chat/conversation';
-import { connect, House, TALK, until } from './house';
+import { connect, disconnect, House, TALK, until } from './house';
 
 let house: House;
 let person = 0;
@@ -18,6 +18,8 @@ beforeEach(() => {
   // Retries at once instead of after a random part of a second.
   vi.spyOn(Math, 'random').mockReturnValue(0);
 });
+
+afterEach(disconnect);
 
 describe('reading', () => {
   it('shows the newest page, then older ones on demand', async () => {
@@ -154,6 +156,26 @@ describe('writing', () => {
     expect(house.messages).toHaveLength(1);
   });
 
+  it('does not wait for a lost ack when the message is seen, told of or found by the beacon', async () => {
+    const client = await connect(house, { person: nextPerson() });
+    const conversation = client.chat.conversation(TALK);
+    conversation.open();
+    await ready(conversation);
+    house.mute.add('chat.send');
+    conversation.sendText('one');
+    conversation.sendText('two');
+    await until(conversation, () => states(conversation).join() === 'sent,sent');
+    house.hush = true;
+    conversation.sendText('three');
+    conversation.sendText('four');
+    await vi.waitFor(() => expect(house.messages).toHaveLength(3));
+    expect(states(conversation)).toEqual(['sent', 'sent', 'sending', 'waiting']);
+    house.socket.event('chat.head', { conversation: TALK, head_seq: 3 });
+    await vi.waitFor(() => expect(house.messages).toHaveLength(4));
+    expect(texts(conversation)).toEqual(['one', 'two', 'three', 'four']);
+    expect(house.count('chat.send')).toBe(4);
+  });
+
   it('keeps the outbox on the device', async () => {
     const me = nextPerson();
     const first = await connect(house, { person: me, start: false });
@@ -285,6 +307,22 @@ describe('changes', () => {
     expect(second?.data['client_change_id']).toBe(first?.data['client_change_id']);
     await until(conversation, () => last(conversation).change === null);
     expect(house.change).toBe(2);
+  });
+
+  it('are not waited for when their ack is lost and their effect is seen', async () => {
+    const { conversation } = await opened();
+    conversation.sendText('helo');
+    await until(conversation, () => last(conversation).seq === 1);
+    house.mute.add('chat.edit').add('chat.delete');
+    conversation.edit(last(conversation), 'hello');
+    await said(conversation, 'hello');
+    house.hush = true;
+    conversation.remove(last(conversation));
+    await vi.waitFor(() => expect(house.change).toBe(2));
+    expect(last(conversation).change?.state).toBe('sending');
+    house.socket.event('chat.head', { conversation: TALK, head_seq: 1, head_change: 2 });
+    await until(conversation, () => last(conversation).change === null);
+    expect([texts(conversation), house.count('chat.edit'), house.count('chat.delete')]).toEqual([['deleted'], 1, 1]);
   });
 
   it('that are refused show what the message still says, until they are put away', async () => {

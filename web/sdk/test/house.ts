@@ -29,6 +29,10 @@ export class House {
   readonly refusals = new Map<string, { code: string; retry_after_ms?: number }[]>();
   /** Frames of these types get no answer at all. */
   readonly silent = new Set<string>();
+  /** What is done about frames of these types is not answered. */
+  readonly mute = new Set<string>();
+  /** Nothing is said of what is stored, but to who asks. */
+  hush = false;
   accepting = true;
   /** Who is signed in. */
   person = ME;
@@ -121,9 +125,9 @@ export class House {
     const known = this.messages.find((message) => message.client_message_id === id);
     const replyTo = frame.data['reply_to'] as number | null;
     const message = known ?? this.store(this.person, id, frame.data['body'] as Message['body'], replyTo);
-    if (!known) socket.event('chat.message', { conversation: TALK, message });
+    if (!known && !this.hush) socket.event('chat.message', { conversation: TALK, message });
     const ack = { conversation: TALK, client_message_id: id, seq: message.seq, sent_at: message.sent_at };
-    socket.answer(frame.id, 'chat.ack', ack);
+    if (!this.mute.has(frame.type)) socket.answer(frame.id, 'chat.ack', ack);
   }
 
   private readonly changeIds = new Map<string, number>();
@@ -135,8 +139,9 @@ export class House {
       const text = frame.type === 'chat.edit' ? (frame.data['text'] as string) : null;
       const message = this.changed(frame.data['seq'] as number, text);
       this.changeIds.set(id, message.change);
-      socket.event('chat.change', { conversation: TALK, change: message.change, message });
+      if (!this.hush) socket.event('chat.change', { conversation: TALK, change: message.change, message });
     }
+    if (this.mute.has(frame.type)) return;
     socket.answer(frame.id, 'chat.change_ack', {
       conversation: TALK,
       client_change_id: id,
@@ -245,12 +250,20 @@ export class Socket {
   }
 }
 
+const clients: Housecall[] = [];
+
+/** Ends the connections of a test: one that comes back would be the next house's newest. */
+export function disconnect(): void {
+  for (const client of clients.splice(0)) client.realtime.stop();
+}
+
 /** A signed-in client connected to this house. Each test has a person of its own, so a database of its own. */
 export async function connect(house: House, options: { person?: string; start?: boolean } = {}): Promise<Housecall> {
   Socket.house = house;
   house.person = options.person ?? ME;
   Object.assign(globalThis, { WebSocket: Socket, fetch: answerRest(house.person) });
   const client = createHousecall({ kind: 'patient', cacheMessages: true });
+  clients.push(client);
   await client.session.verifyCode('+79000000024', '000000');
   if (options.start !== false) client.realtime.start();
   return client;

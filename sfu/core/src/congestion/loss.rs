@@ -48,11 +48,12 @@ const CONTRAST: f64 = 1.15;
 /// More than this is an outage, not a property of the link.
 const MAX_USUAL: f64 = 0.4;
 
+/// What was sent in some time, and which part of it was lost.
 #[derive(Clone, Copy, Debug, Default)]
-struct Window {
-    rate_bps: f64,
-    packets: f64,
-    loss: f64,
+pub(super) struct Window {
+    pub(super) rate_bps: f64,
+    pub(super) packets: f64,
+    pub(super) loss: f64,
 }
 
 /// One explanation of the windows.
@@ -105,6 +106,11 @@ impl Loss {
         self.recent
     }
 
+    /// Part of the packets lost on this link at any rate.
+    pub(super) const fn usual(&self) -> f64 {
+        self.usual
+    }
+
     /// Whether more is lost than what is usual on this link.
     pub(super) fn is_alarming(&self) -> bool {
         self.recent > self.usual + ALARMING
@@ -153,9 +159,21 @@ impl Loss {
         self.first_sent_us = None;
         self.last_sent_us = 0;
         (self.bytes, self.packets, self.lost) = (0, 0, 0);
+        self.end(now_us, span, window, rate_bps, acked_bps);
+    }
+
+    /// A window of `span_us` ended, otherwise as [`Self::update`].
+    pub(super) fn end(
+        &mut self,
+        now_us: u64,
+        span_us: u64,
+        window: Window,
+        rate_bps: f64,
+        acked_bps: Option<f64>,
+    ) {
         self.windows[self.seen % WINDOWS] = window;
         self.seen += 1;
-        self.recent += (window.loss - self.recent) * (span as f64 / 1e6).clamp(0.25, 1.0);
+        self.recent += (window.loss - self.recent) * (span_us as f64 / 1e6).clamp(0.25, 1.0);
         self.decide(now_us, window, rate_bps, acked_bps);
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Stream {
 /// The publisher's newest sender report, for the round trip it will compute.
 #[derive(Clone, Copy, Debug)]
 struct LastReport {
+    /// Packets that it says were sent.
+    packets: u32,
     middle: u32,
     at: Instant,
 }
@@ -129,7 +131,8 @@ impl Stream {
 
     pub(crate) fn sender_report(&mut self, now: Instant, info: &SenderInfo) {
         self.moment = Some(Moment { ntp: info.ntp, rtp_timestamp: info.rtp_timestamp });
-        self.last_report = Some(LastReport { middle: (info.ntp >> 16) as u32, at: now });
+        self.last_report =
+            Some(LastReport { packets: info.packets, middle: (info.ntp >> 16) as u32, at: now });
     }
 
     pub(crate) fn report(&mut self, now: Instant) -> ReportBlock {
@@ -146,6 +149,16 @@ impl Stream {
             last_sender_report,
             delay_since_last,
         }
+    }
+
+    /// Packets received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.sequence.totals().1
+    }
+
+    /// Packets sent, as the newest sender report says; modulo 2^32.
+    pub(crate) fn announced(&self) -> u32 {
+        self.last_report.map_or(0, |report| report.packets)
     }
 
     /// When [`Self::take_missing`] has something to say.

@@ -70,6 +70,7 @@ impl SendStream {
     /// `clock_rate`: of its media, Hz. `random` chooses the first number of
     /// repetitions. `history_bytes` bounds what is kept to be repeated.
     pub(crate) fn new(
+        now: Instant,
         negotiated: Negotiated,
         clock_rate: u32,
         random: u64,
@@ -80,7 +81,7 @@ impl SendStream {
             // Below 2^15, as every first number: see `rewrite`.
             next_rtx_seq: random & 0x7fff,
             rtx_type: None,
-            history: History::new(history_bytes),
+            history: History::new(now, history_bytes),
             known: false,
             clock_rate,
             packets: 0,
@@ -180,7 +181,7 @@ impl SendStream {
     }
 
     /// Counts a packet that was sent, and keeps it if it can be repeated.
-    pub(crate) fn sent(&mut self, now: Instant, entry: Entry, age: Duration) {
+    pub(crate) fn sent(&mut self, now: Instant, entry: Entry, rtt: Option<Duration>) {
         if entry.kind == Kind::Repair {
             return;
         }
@@ -191,7 +192,7 @@ impl SendStream {
         self.newest = Some(Newest { timestamp: entry.timestamp, at: now });
         if entry.kind == Kind::Video && self.repeats(entry.payload_type) {
             self.rtx_type = self.rtx_type_of(entry.payload_type);
-            self.history.push(now, entry, age);
+            self.history.push(now, entry, rtt);
         }
     }
 
@@ -224,23 +225,38 @@ impl SendStream {
         })
     }
 
-    /// Notes what the subscriber reports of this stream, or of its repetitions.
-    pub(crate) fn heard(&mut self, report: &ReportBlock) {
+    /// Notes what the subscriber reports of this stream, or of its repetitions. Since the
+    /// report before: packets that should have arrived, and those that did not.
+    pub(crate) fn heard(&mut self, report: &ReportBlock) -> (u64, u64) {
         if report.ssrc != self.negotiated.ssrc {
-            return;
+            return (0, 0);
         }
         self.known = true;
         let heard = &mut self.heard;
+        let (mut expected, mut lost) = (0, 0);
         if let Some(before) = heard.highest.replace(report.extended_highest) {
             // What goes backward was overtaken by a later report.
             let ahead = report.extended_highest.wrapping_sub(before).cast_signed().max(0);
-            heard.since.expected += u64::from(ahead.unsigned_abs());
-            let lost = i64::from(report.cumulative_lost) - i64::from(heard.lost);
-            heard.since.lost += u64::try_from(lost).unwrap_or(0);
+            expected = u64::from(ahead.unsigned_abs());
+            let more = i64::from(report.cumulative_lost) - i64::from(heard.lost);
+            lost = u64::try_from(more).unwrap_or(0);
+            heard.since.expected += expected;
+            heard.since.lost += lost;
         }
         heard.lost = report.cumulative_lost;
         let jitter_ms = report.jitter as f32 * 1_000.0 / self.clock_rate.max(1) as f32;
         heard.since.jitter_ms = Some(jitter_ms);
+        (expected, lost)
+    }
+
+    /// Packets sent, modulo 2^32; repetitions apart.
+    pub(crate) const fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// The highest number that the subscriber reported.
+    pub(crate) const fn highest(&self) -> Option<u32> {
+        self.heard.highest
     }
 
     /// What happened since the last call.

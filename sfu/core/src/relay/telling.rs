@@ -146,7 +146,8 @@ impl Core {
         let mut due: Vec<(TrackSource, usize)> = Vec::new();
         for track in &mut participant.tracks {
             for (index, layer) in track.layers.iter_mut().enumerate() {
-                if layer.keyframes.take_due(now) {
+                let flows = layer.flows(now);
+                if layer.keyframes.take_due(now, flows) {
                     due.push((track.source, index));
                 }
             }

@@ -1,7 +1,8 @@
 //! RTCP: compound packets, read packet by packet and written packet by packet.
 //!
 //! Sources: RFC 3550 section 6 (SR, RR, SDES, BYE), RFC 4585 section 6 (NACK, PLI),
-//! RFC 5104 section 4.3.1 (FIR), and `twcc`.
+//! RFC 5104 section 4.3.1 (FIR),
+//! draft-alvestrand-rmcat-remb-03 (REMB), and `twcc`.
 //! Reduced-size packets (RFC 5506) are accepted: no packet has to come first.
 
 mod writer;
@@ -22,12 +23,14 @@ const GENERIC_NACK: u8 = 1;
 const TRANSPORT_WIDE: u8 = 15;
 const PICTURE_LOSS: u8 = 1;
 const FULL_INTRA: u8 = 4;
+const APPLICATION_LAYER: u8 = 15;
+const REMB: [u8; 4] = *b"REMB";
 
 /// Packet and length in front of the SSRC.
 const COMMON_HEADER_BYTES: usize = 4;
 
 /// What one packet says, as far as the relay listens: it has no use for SDES, BYE, APP
-/// and XR, nor for REMB, the estimate of a receiver that knows less than ours.
+/// and XR.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packet<'a> {
     SenderReport {
@@ -49,6 +52,10 @@ pub(crate) enum Packet<'a> {
     },
     FullIntra {
         requests: FullIntraRequests<'a>,
+    },
+    /// REMB: what the receiver thinks it could get in all.
+    ReceiverEstimate {
+        bps: u64,
     },
     /// Of another kind, or malformed.
     Other,
@@ -187,9 +194,26 @@ impl<'a> Raw<'a> {
         match self.count {
             PICTURE_LOSS => Some(Packet::PictureLoss { media }),
             FULL_INTRA => Some(Packet::FullIntra { requests: FullIntraRequests { reader } }),
+            APPLICATION_LAYER => read_receiver_estimate(reader),
             _ => None,
         }
     }
+}
+
+/// Six bits of exponent and eighteen of mantissa, behind a name and a count of SSRCs. The
+/// SSRCs are of no use: a subscriber has one link.
+fn read_receiver_estimate(mut reader: Reader<'_>) -> Option<Packet<'_>> {
+    let name: [u8; 4] = reader.array()?;
+    let _ssrcs = reader.u8()?;
+    let packed = reader.u24()?;
+    if name != REMB {
+        return None;
+    }
+    let mantissa = u64::from(packed & 0x3_ffff);
+    let exponent = packed >> 18;
+    // What does not fit is more than any link carries.
+    let bps = if mantissa.leading_zeros() < exponent { u64::MAX } else { mantissa << exponent };
+    Some(Packet::ReceiverEstimate { bps })
 }
 
 /// The report blocks of a sender or receiver report; at most 31.

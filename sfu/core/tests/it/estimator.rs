@@ -5,4 +5,5 @@ mod paths;
 mod record;
 mod rig;
 mod sharing;
+mod stalls;
 mod transfer;

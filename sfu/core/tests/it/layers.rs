@@ -1,16 +1,18 @@
 //! Layers: who gets which, how they change, and which ones publishers need not send.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use housecall_protocol::cluster::{SfuEvent, SfuRequest};
 use housecall_protocol::domain::TrackSource;
 use housecall_protocol::media::{ParticipantRole, SlotPause, Tile};
+use housecall_sfu_core::RelayMessage;
 
 use crate::camera::{Camera, Decoder};
 use crate::client::Offering;
 use crate::link::Path;
 use crate::network::{Conditions, End};
-use crate::world::World;
+use crate::world::{World, spread_over};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_millis(20);
@@ -305,4 +307,38 @@ pub(crate) fn an_unsteady_link_does_not_make_the_picture_flap() {
     assert!(changes <= 14, "{changes} changes in a minute with twelve dips");
     let heard = show.heard(0);
     assert!(heard >= 3_400, "{heard}");
+}
+
+thread_local! {
+    static RELAYED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// One packet of four hundred: about one a second.
+fn is_unlucky(message: &RelayMessage) -> bool {
+    if message.is_media() {
+        RELAYED.set(RELAYED.get() + 1);
+    }
+    message.is_media() && RELAYED.get().is_multiple_of(400)
+}
+
+#[test]
+fn packets_that_cores_lose_between_them_cost_pictures_and_not_the_call() {
+    spread_over(2, || {
+        let mut show = Show::new(58, 1);
+        show.run(4 * SECOND);
+        assert_eq!(show.layers(), [Some(2)]);
+        let before = show.decoders[0].pictures.len();
+        show.world.lose = is_unlucky;
+        show.run(10 * SECOND);
+        let lossy = show.decoders[0].pictures.len() - before;
+        assert!((100..290).contains(&lossy), "{lossy} pictures of 300");
+
+        show.world.lose = |_| false;
+        show.run(SECOND);
+        let before = show.decoders[0].pictures.len();
+        show.run(3 * SECOND);
+        let whole = show.decoders[0].pictures.len() - before;
+        assert!(whole >= 89, "{whole} pictures of 90");
+        assert_eq!(show.decoders[0].stuck(), 0);
+    });
 }

@@ -422,9 +422,11 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Messages are as they are now, here and on the device. */
   private takeChanges(changed: readonly Message[]): void {
-    for (const { seq, body, change } of changed) {
+    for (const message of changed) {
+      const { seq, body, change } = message;
       if (body.kind === 'deleted' || body.kind === 'deleted_note') this.outbox.dropChanges(seq);
       this.outbox.confirmChanges(seq, change);
+      this.outbox.confirmEffect(message);
     }
     // Before anything was read, how far the changes are known is not known either.
     const upTo = this.log.high > 0 ? this.log.changedUpTo : null;

@@ -10,6 +10,8 @@ import type {
   ClientMessageId,
   ConversationId,
   FileView,
+  Message,
+  MessageBody,
   Quote,
   SendBody,
 } from '../generated/realtime';
@@ -49,6 +51,8 @@ export class Outbox {
   private readonly unsaved = new Map<ClientMessageId, Blob>();
   private loading: Promise<void> | null = null;
   private draining = false;
+  /** What is being sent, and how to stop waiting for its answer. */
+  private underWay: { entry: OutboxEntry; stop: () => void } | null = null;
   private lastOrder = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private upload: AbortController | null = null;
@@ -145,6 +149,17 @@ export class Outbox {
     }
   }
 
+  /** The message says this now: an answer that has not come to an edit or a deletion with that effect is not waited for. */
+  confirmEffect({ seq, body }: Message): void {
+    const entry = this.underWay?.entry;
+    if (!entry) return;
+    const change = entry.record.body;
+    const isDone =
+      (change.kind === 'delete' && change.seq === seq && (body.kind === 'deleted' || body.kind === 'deleted_note')) ||
+      (change.kind === 'edit' && change.seq === seq && change.text === written(body));
+    if (isDone) this.remove(entry);
+  }
+
   /** Sends what waits, in order, while there is a connection. */
   async drain(): Promise<void> {
     await this.load();
@@ -236,13 +251,27 @@ export class Outbox {
     this.events.changed();
     await this.markTried(entry);
     try {
-      const { body } = entry.record;
-      if (body.kind === 'edit' || body.kind === 'delete') await this.sendChange(entry, body);
-      else await this.sendMessage(entry, body);
+      await this.untilAnsweredOrSeen(entry);
       this.backoff.reset();
       return true;
     } catch (error) {
       return this.handleFailure(entry, error);
+    }
+  }
+
+  /** An answer may be lost while the connection lives: the effect, seen in the conversation, is as good. */
+  private async untilAnsweredOrSeen(entry: OutboxEntry): Promise<void> {
+    // Confirmed while it was written down.
+    if (!this.entries.includes(entry)) return;
+    const { body } = entry.record;
+    const seen = new Promise<void>((stop) => {
+      this.underWay = { entry, stop };
+    });
+    try {
+      const isChange = body.kind === 'edit' || body.kind === 'delete';
+      await Promise.race([seen, isChange ? this.sendChange(entry, body) : this.sendMessage(entry, body)]);
+    } finally {
+      this.underWay = null;
     }
   }
 
@@ -335,6 +364,7 @@ export class Outbox {
 
   private remove(entry: OutboxEntry): void {
     this.entries = this.entries.filter((other) => other !== entry);
+    if (this.underWay?.entry === entry) this.underWay.stop();
     this.unsaved.delete(entry.record.id);
     if (entry.previewUrl) URL.revokeObjectURL(entry.previewUrl);
     void this.storage.removeOutbox(entry.record.id);
@@ -343,6 +373,11 @@ export class Outbox {
   private find(id: ClientMessageId): OutboxEntry | undefined {
     return this.entries.find((entry) => entry.record.id === id);
   }
+}
+
+function written(body: MessageBody): string | null {
+  if (body.kind === 'text' || body.kind === 'note') return body.text;
+  return body.kind === 'file' ? body.caption : null;
 }
 
 function preview(blob: Blob | null | undefined): string | null {

@@ -107,6 +107,27 @@ fn losses_far_apart_take_an_entry_each() {
 }
 
 #[test]
+fn a_receivers_estimate_is_read_whatever_its_exponent() {
+    let remb = |exponent_and_mantissa: [u8; 3]| {
+        let [high, middle, low] = exponent_and_mantissa;
+        let bytes = [
+            0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, // head, sender, no media
+            b'R', b'E', b'M', b'B', 1, high, middle, low, 0, 0, 0, 9,
+        ];
+        match packets(&bytes).next() {
+            Some(Packet::ReceiverEstimate { bps }) => bps,
+            other => panic!("{other:?}"),
+        }
+    };
+    // An example of the draft's arithmetic: 2^18 - 1 times 2^3.
+    assert_eq!(remb([3 << 2 | 3, 0xff, 0xff]), 0x3_ffff << 3);
+    assert_eq!(remb([0, 0, 0]), 0);
+    assert_eq!(remb([63 << 2 | 3, 0xff, 0xff]), u64::MAX);
+    let other = [0x8f, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'A', b'F', b'B', b' ', 0, 0, 0, 0];
+    assert!(matches!(packets(&other).next(), Some(Packet::Other)));
+}
+
+#[test]
 fn statuses_of_one_datagram_are_bounded() {
     // A run of 4,096 missing packets in 24 bytes.
     let feedback = [
@@ -133,7 +154,7 @@ fn exhaust(packet: Packet<'_>) -> usize {
         Packet::Nack { lost, .. } => lost.count(),
         Packet::Transport(feedback) => feedback.arrivals().count(),
         Packet::FullIntra { requests, .. } => requests.count(),
-        Packet::PictureLoss { .. } | Packet::Other => 0,
+        Packet::PictureLoss { .. } | Packet::ReceiverEstimate { .. } | Packet::Other => 0,
     }
 }
 

@@ -32,6 +32,17 @@ pub(super) enum Video {
 
 type Feedback = Vec<(u16, Option<i64>)>;
 
+/// What the far end does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FarEnd {
+    Runs,
+    /// It notes arrivals and writes reports, which all leave when it runs again.
+    HoldsReports,
+    /// It gets no processor: what arrives waits in its socket, to be noted when it runs
+    /// again.
+    Sleeps,
+}
+
 /// How long the far end remembers arrivals, for those that come out of order.
 const MEMORY: u64 = 1_000;
 
@@ -43,16 +54,39 @@ struct Receiver {
     lowest: Option<u64>,
     arrivals: BTreeMap<u64, i64>,
     next_report: Instant,
+    does: FarEnd,
+    /// What waits for it to run again.
+    held: Vec<Feedback>,
+    unread: Vec<u64>,
     /// Its clock runs at this speed, and began somewhere else.
     clock_speed: f64,
 }
 
 impl Receiver {
     fn receive(&mut self, start: Instant, at: Instant, seq: u64) {
+        if self.does == FarEnd::Sleeps {
+            self.unread.push(seq);
+            return;
+        }
         let own_us = (at - start).as_micros() as f64 * self.clock_speed;
         let ticks = (own_us as i64 + 77_777_777) / 250;
         self.arrivals.entry(seq).or_insert(ticks * 250);
         self.lowest = Some(self.lowest.map_or(seq, |lowest| lowest.min(seq)));
+    }
+
+    /// The reports that leave now.
+    fn turn(&mut self, start: Instant, now: Instant) -> Vec<Feedback> {
+        if self.does == FarEnd::Runs {
+            for seq in std::mem::take(&mut self.unread) {
+                self.receive(start, now, seq);
+            }
+        }
+        if self.next_report <= now && self.does != FarEnd::Sleeps {
+            self.next_report = now + FEEDBACK;
+            let report = self.report();
+            self.held.extend(report);
+        }
+        if self.does == FarEnd::Runs { std::mem::take(&mut self.held) } else { Vec::new() }
     }
 
     /// All numbers from the last report, or from what came too late for it, to the
@@ -83,6 +117,7 @@ pub(super) struct Flow {
     next_frame: Instant,
     next_audio: Instant,
     sent: u64,
+    pub(super) sent_bytes: usize,
     receiver: Receiver,
     random: Random,
     pub(super) estimate_sum: f64,
@@ -105,11 +140,15 @@ impl Flow {
             next_frame: now,
             next_audio: now,
             sent: 0,
+            sent_bytes: 0,
             receiver: Receiver {
                 base: 0,
                 lowest: None,
                 arrivals: BTreeMap::new(),
                 next_report: now + FEEDBACK,
+                does: FarEnd::Runs,
+                held: Vec::new(),
+                unread: Vec::new(),
                 clock_speed: 1.0,
             },
             random: Random::new(seed),
@@ -165,6 +204,7 @@ impl Flow {
         self.pacer.on_sent(now, bytes);
         link.send(now, bytes + BELOW_RTP_BYTES, (Owner::Flow(own), self.sent));
         self.sent += 1;
+        self.sent_bytes += bytes;
     }
 
     fn step(&mut self, now: Instant, link: &mut Link<Packet>, own: usize) {
@@ -259,7 +299,11 @@ impl Rig {
     }
 
     pub(super) fn run(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
+        self.run_for(Duration::from_secs(seconds));
+    }
+
+    pub(super) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
         while self.now < end {
             self.step();
             self.now += MS;
@@ -290,12 +334,9 @@ impl Rig {
             }
         }
         for (index, flow) in self.flows.iter_mut().enumerate() {
-            if flow.receiver.next_report <= now {
-                flow.receiver.next_report = now + FEEDBACK;
-                if let Some(report) = flow.receiver.report() {
-                    let bytes = 60 + report.len() * 2;
-                    self.up.send(now, bytes, (index, report));
-                }
+            for report in flow.receiver.turn(flow.started, now) {
+                let bytes = 60 + report.len() * 2;
+                self.up.send(now, bytes, (index, report));
             }
         }
         if self.record.is_due(now) {
@@ -306,6 +347,13 @@ impl Rig {
             let estimate_bps = self.flows[0].estimator.estimate_bps() as f64;
             self.record.add(now, estimate_bps, &mut self.down);
         }
+    }
+
+    /// The far end of the first flow does only this for a time, then runs again.
+    pub(super) fn stand_still(&mut self, does: FarEnd, time: Duration) {
+        self.flows[0].receiver.does = does;
+        self.run_for(time);
+        self.flows[0].receiver.does = FarEnd::Runs;
     }
 
     pub(super) fn transfer_begins(&mut self) {

@@ -177,6 +177,26 @@ pub(super) fn narrow_uplink() -> Vec<Check> {
     checks
 }
 
+/// A camera of 1.5 Mb/s that knows nothing of its uplink of 1 Mb/s, with a second of
+/// queue. A third of its packets is lost, so that nothing can be shown, and a key frame
+/// takes longer than it takes to ask for the next one. That must not make it worse.
+pub(super) fn starving_sender() -> Vec<Check> {
+    let up = Path { queue_bytes: 125_000, ..way(50).rate(1_000_000) };
+    let sender = Setup { up, camera_bps: &[1_500_000], ..Setup::GOOD };
+    let mut stage = Stage::with(SEED, &[sender, Setup::GOOD, Setup::WATCHES]);
+    stage.run(SETTLE_S);
+    let before = stage.peers[0].camera.as_ref().map_or(0, |camera| camera.key_frames);
+    stage.begin();
+    stage.run(MEASURED_S);
+    let after = stage.peers[0].camera.as_ref().map_or(0, |camera| camera.key_frames);
+    let broken = f64::from(stage.peers[1].viewer().seen.broken);
+    vec![
+        Check::at_most("broken pictures", broken, 0.0, Unit::Count),
+        Check::at_least("key frames in 15 s", f64::from(after - before), 3.0, Unit::Count),
+        Check::at_most("key frames in 15 s", f64::from(after - before), 10.0, Unit::Count),
+    ]
+}
+
 /// Half a megabit for a second, every ten.
 pub(super) fn pulses() -> Vec<Check> {
     let down = Path { queue_bytes: 60_000, ..way(50).rate(2_500_000) };

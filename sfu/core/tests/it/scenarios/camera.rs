@@ -64,6 +64,8 @@ pub(super) struct Camera {
     wanted: Vec<bool>,
     lost: Option<usize>,
     pub(super) on: bool,
+    /// It makes no key frames but the first.
+    pub(super) is_deaf: bool,
     pub(super) key_frames: u32,
 }
 
@@ -87,6 +89,7 @@ impl Camera {
             wanted: vec![true; rates_bps.len()],
             lost: None,
             on: true,
+            is_deaf: false,
             key_frames: 0,
         }
     }
@@ -100,7 +103,9 @@ impl Camera {
     }
 
     pub(super) fn want_key(&mut self, layer: usize) {
-        if let Some(layer) = self.layers.get_mut(layer) {
+        if let Some(layer) = self.layers.get_mut(layer)
+            && !self.is_deaf
+        {
             layer.key_wanted = true;
         }
     }

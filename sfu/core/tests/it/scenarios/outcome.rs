@@ -7,7 +7,7 @@ use super::stage::Stage;
 use super::viewer::Seen;
 
 /// Voice packets per second.
-const VOICE_PER_SECOND: f64 = 50.0;
+pub(super) const VOICE_PER_SECOND: f64 = 50.0;
 
 /// What one participant must at least get.
 #[derive(Clone, Copy, Debug)]

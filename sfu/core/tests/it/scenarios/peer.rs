@@ -46,6 +46,22 @@ pub(super) enum Uplink {
     Known,
 }
 
+/// How a receiver tells what its downlink carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// When each packet arrived (transport-wide feedback), as browsers do.
+    Arrivals,
+    /// What is lost, in receiver reports.
+    Loss,
+    /// That, and what it thinks its downlink carries: REMB.
+    LossAndEstimate,
+}
+
+/// A receiver's estimate is sent that often.
+const REMB_INTERVAL: Duration = Duration::from_millis(500);
+/// What a receiver that knows its link says of it.
+const REMB_PART: f64 = 0.85;
+
 /// How much of the link a sender who knows its rate uses for pictures.
 const KNOWN_PART: f64 = 0.7;
 
@@ -58,6 +74,7 @@ pub(super) struct Setup {
     pub(super) speaks: bool,
     /// What its encoder goes by.
     pub(super) uplink: Uplink,
+    pub(super) tells: Tells,
     /// Video lines it can receive on.
     pub(super) tiles: usize,
     pub(super) up: Path,
@@ -70,6 +87,7 @@ impl Setup {
         camera_bps: &LAYERS_BPS,
         speaks: true,
         uplink: Uplink::Ignored,
+        tells: Tells::Arrivals,
         tiles: 1,
         up: Path::good(Duration::from_millis(20)),
         down: Path::good(Duration::from_millis(20)),
@@ -85,12 +103,21 @@ pub(super) struct Peer {
     pub(super) down: Link<Vec<u8>>,
     pub(super) camera: Option<Camera>,
     pub(super) speaks: bool,
+    /// It sends a packet of voice each 400 ms only, as while its owner is silent.
+    pub(super) pauses: bool,
     uplink: Uplink,
+    tells: Tells,
+    next_remb: Instant,
+    received_bytes: u64,
     /// What was seen in each received video line.
     pub(super) viewers: HashMap<Mid, Viewer>,
     pub(super) listeners: HashMap<Mid, Listener>,
     pub(super) connected: bool,
     pub(super) closed: bool,
+    /// It gets no processor: what arrives waits in its socket.
+    pub(super) asleep: bool,
+    /// What it sends waits for its uplink.
+    pub(super) held_up: bool,
     /// How fast its clock runs.
     pub(super) clock_speed: f64,
     pub(super) uplink_bps: f64,
@@ -156,11 +183,17 @@ impl Peer {
             down: Link::new(setup.down, seed * 2 + 1),
             camera,
             speaks: setup.speaks,
+            pauses: false,
             uplink: setup.uplink,
+            tells: setup.tells,
+            next_remb: now,
+            received_bytes: 0,
             viewers: HashMap::new(),
             listeners: HashMap::new(),
             connected: false,
             closed: false,
+            asleep: false,
+            held_up: false,
             clock_speed: 1.0,
             uplink_bps: FIRST_UPLINK_BPS,
             spoken: 0,
@@ -177,7 +210,8 @@ impl Peer {
             lines: HashMap::new(),
             mids,
         };
-        (peer, offer.to_sdp_string())
+        let offer = offer.to_sdp_string();
+        if setup.tells == Tells::Arrivals { (peer, offer) } else { (peer, without_numbers(&offer)) }
     }
 
     pub(super) fn accept_answer(&mut self, now: Instant, answer: &str) {
@@ -222,6 +256,16 @@ impl Peer {
         self.seqs[3] += packets;
     }
 
+    /// What it did not say is not made up for.
+    pub(super) const fn hush(&mut self, now: Instant) {
+        self.next_voice = now;
+    }
+
+    /// The line of its camera, in which it sees the other's.
+    pub(super) fn video_mid(&self) -> String {
+        self.video.to_string()
+    }
+
     pub(super) fn want_layers(&mut self, rids: &[String]) {
         let Some(camera) = &mut self.camera else { return };
         if camera.layers() > 1 {
@@ -238,7 +282,7 @@ impl Peer {
         }
         let since = now - self.stage_start;
         while self.speaks && self.next_voice <= now {
-            self.next_voice += voice::FRAME;
+            self.next_voice += if self.pauses { 20 * voice::FRAME } else { voice::FRAME };
             let payload = voice::payload(self.number, self.spoken, since);
             self.spoken += 1;
             self.write(now, self.audio, None, Codec::Opus, 3, &payload, true, self.spoken * 960);
@@ -303,6 +347,7 @@ impl Peer {
     }
 
     pub(super) fn receive(&mut self, now: Instant, relay: SocketAddr, contents: &[u8]) {
+        self.received_bytes += contents.len() as u64;
         let receive = Receive::new(Protocol::Udp, relay, self.address, contents)
             .expect("the relay sends valid packets");
         let clock = self.clock(now);
@@ -312,6 +357,7 @@ impl Peer {
 
     /// Does what is due, and puts what it sends onto its uplink.
     pub(super) fn turn(&mut self, now: Instant) {
+        self.send_estimate(now);
         // str0m's pacer sends a packet per time-out, so several may be due at once.
         for _ in 0..4 {
             if self.due <= self.clock(now) {
@@ -330,7 +376,9 @@ impl Peer {
             }
             self.wake(now);
         }
-        while let Some(contents) = self.outgoing.pop_front() {
+        while !self.held_up
+            && let Some(contents) = self.outgoing.pop_front()
+        {
             self.up.send(now, contents.len() + BELOW_RTP_BYTES, contents);
         }
     }
@@ -370,6 +418,25 @@ impl Peer {
             Event::Closed => self.closed = true,
             _ => {}
         }
+    }
+
+    /// Sends what a receiver knows that takes arrivals apart itself: what its link carries,
+    /// but not much more than half again what comes.
+    fn send_estimate(&mut self, now: Instant) {
+        if self.tells != Tells::LossAndEstimate || self.next_remb > now {
+            return;
+        }
+        self.next_remb = now + REMB_INTERVAL;
+        let bytes = std::mem::take(&mut self.received_bytes);
+        let received_bps = bytes as f64 * 8.0 / REMB_INTERVAL.as_secs_f64();
+        let link_bps = self.down.path.rate_bps.map_or(f64::INFINITY, |bps| bps as f64);
+        let bps = (1.5 * received_bps + 10_000.0).min(REMB_PART * link_bps);
+        let ssrc = self.lines.iter().find(|(_, (_, kind))| *kind == MediaKind::Video);
+        let Some(ssrc) = ssrc.map(|(ssrc, _)| Ssrc::from(*ssrc)) else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
+            stream.request_remb(Bitrate::from(bps as u64));
+        }
+        self.wake(now);
     }
 
     fn on_media(&mut self, now: Instant, packet: &RtpPacket) {
@@ -428,6 +495,13 @@ impl Peer {
         let all = self.listeners.values().map(|listener| &listener.heard);
         all.max_by_key(|heard| heard.packets).cloned().unwrap_or_default()
     }
+}
+
+/// An offer that does not ask for transport-wide numbers, nor offers to report them.
+fn without_numbers(offer: &str) -> String {
+    let of_numbers =
+        |line: &&str| line.contains("transport-wide-cc") || line.contains("transport-cc");
+    offer.lines().filter(|line| !of_numbers(line)).flat_map(|line| [line, "\r\n"]).collect()
 }
 
 /// The video streams that an answer names with their repetitions, by m-line.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::domain::{MediaState, TrackSource};
 use housecall_protocol::ids::{CallId, PersonId};
-use housecall_protocol::media::ParticipantRole;
+use housecall_protocol::media::{MediaFault, ParticipantRole};
 use housecall_sfu_core::{Core, CoreConfig, Flow, Input, Output, Transport};
 
 use super::peer::{Peer, Setup};
@@ -24,12 +24,23 @@ pub(super) struct Estimate {
     pub(super) bps: f64,
 }
 
+/// What the relay said to be stuck, or to be so no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stuck {
+    pub(super) person: PersonId,
+    pub(super) source: TrackSource,
+    pub(super) receiver: Option<PersonId>,
+    pub(super) fault: MediaFault,
+    pub(super) over: bool,
+}
+
 pub(super) struct Stage {
     pub(super) start: Instant,
     pub(super) now: Instant,
     pub(super) core: Core,
     pub(super) peers: Vec<Peer>,
     pub(super) estimates: Vec<Estimate>,
+    pub(super) stuck: Vec<Stuck>,
     /// The longest a core was busy is not measured: time is virtual. What it wanted is.
     pub(super) turns: u64,
     room: CallId,
@@ -50,6 +61,7 @@ impl Stage {
             core: Core::new(config),
             peers: Vec::new(),
             estimates: Vec::new(),
+            stuck: Vec::new(),
             turns: 0,
             room: CallId::generate(),
             relay,
@@ -113,7 +125,13 @@ impl Stage {
         self.request(|room| SfuRequest::SetMedia { room, participant, media: CAMERA_AND_VOICE });
     }
 
-    fn request(&mut self, request: impl FnOnce(CallId) -> SfuRequest) {
+    /// A participant says what it sends.
+    pub(super) fn say(&mut self, peer: usize, media: MediaState) {
+        let participant = self.peers[peer].person;
+        self.request(|room| SfuRequest::SetMedia { room, participant, media });
+    }
+
+    pub(super) fn request(&mut self, request: impl FnOnce(CallId) -> SfuRequest) {
         let request = request(self.room);
         self.core.request(self.now, &request).expect("the relay does what it is asked");
     }
@@ -155,7 +173,7 @@ impl Stage {
             }
         }
         self.drain();
-        for peer in &mut self.peers {
+        for peer in self.peers.iter_mut().filter(|peer| !peer.asleep) {
             while let Some((_, contents)) = peer.down.receive(now) {
                 peer.receive(now, self.relay, &contents);
             }
@@ -205,6 +223,9 @@ impl Stage {
             }
             SfuEvent::OfferNeeded { participant, audio_slots, video_slots } => {
                 self.offer(participant, audio_slots.into(), video_slots.into());
+            }
+            SfuEvent::StuckMedia { participant, source, receiver, fault, over } => {
+                self.stuck.push(Stuck { person: participant, source, receiver, fault, over });
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::check::Check;
-use super::{bad_links, churn, coming_and_going};
+use super::{bad_links, churn, coming_and_going, simple_receivers, standing_still};
 
 type Scenario = (&'static str, fn() -> Vec<Check>);
 
@@ -27,9 +27,15 @@ const SCENARIOS: &[Scenario] = &[
     ("clocks 600 ppm apart", bad_links::skewed_clocks),
     ("downlink 2.5 to 0.3 Mb/s and back", bad_links::narrow_for_a_while),
     ("uplink 4 to 0.3 Mb/s and back", bad_links::narrow_uplink),
+    ("1.5 Mb/s over an uplink of 1 Mb/s", bad_links::starving_sender),
     ("downlink 0.5 Mb/s for a second every ten", bad_links::pulses),
     ("0.4 Mb/s up and 4 down, and the other way", bad_links::uneven_ways),
     ("the largest layer ends", bad_links::lost_layer),
+    ("the watcher stops for 0.2, 0.5, 1 and 2 s", standing_still::asleep),
+    ("its uplink stops for 0.2, 0.5, 1 and 2 s", standing_still::held_up),
+    ("reports of loss alone, 4 Mb/s", simple_receivers::wide),
+    ("reports of loss alone, 0.8 Mb/s", simple_receivers::narrow_by_loss),
+    ("loss and REMB, 0.8 Mb/s", simple_receivers::narrow_by_estimate),
     ("one bad link among ten", coming_and_going::one_bad_of_ten),
     ("a late join after 70,000 packets", coming_and_going::late_join),
     ("the sender restarts", coming_and_going::restart),
