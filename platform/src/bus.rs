@@ -18,8 +18,10 @@ use serde::de::DeserializeOwned;
 
 pub use pattern::matches;
 
-/// Messages a subscription holds before it starts to lose them.
-pub const SUBSCRIPTION_CAPACITY: usize = 4096;
+/// Messages a subscription holds before it starts to lose them. Ten thousand people whose
+/// presence changes at once are as many messages, and must find room while their reader
+/// waits for a core.
+pub const SUBSCRIPTION_CAPACITY: usize = 16_384;
 
 /// A handle to the bus; clones share it.
 #[derive(Clone)]
