@@ -1,36 +1,34 @@
 //! The state machine itself: what goes in, what comes out, and who is polled when.
 
+mod guard;
+mod turn;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
-use housecall_protocol::ids::{CallId, PersonId};
+use housecall_protocol::ids::CallId;
 use str0m::config::DtlsCert;
 use str0m::crypto::CryptoProvider;
 use str0m::net::Protocol;
-use str0m::{Event, RtcError};
 
+pub(crate) use self::guard::{Failure, guarded};
 use crate::allocate::Candidate;
 use crate::config::CoreConfig;
 use crate::demux::MAX_PACKET_BYTES;
 use crate::flow::{Flow, Transport};
 use crate::keys;
 use crate::layers::Demand;
-use crate::outbound::{Burst, Flushed};
-use crate::participant::{LinkChange, Participant};
+use crate::outbound::Burst;
+use crate::participant::Participant;
 use crate::random::Random;
 use crate::relay::{RelayId, RelayMessage};
 use crate::room::Room;
 use crate::routes::Routes;
 use crate::slab::{Key, Slab};
 use crate::timers::Timers;
-
-/// What is due may name a time that has come already; the next turn of one
-/// participant is at least this far away, so that a drain always ends.
-const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// What the shell gives to a core.
 #[derive(Debug)]
@@ -390,237 +388,5 @@ impl Core {
 
     pub(crate) fn emit(&mut self, room: CallId, event: SfuEvent) {
         self.outbox.push_back(Pending::Event { room, event });
-    }
-
-    /// Brings a touched or due participant to the present.
-    fn advance(&mut self, now: Instant, key: Key) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        participant.touched = false;
-        participant.outbound.handle_timeout(now);
-        if participant.steering.is_due(now) {
-            self.allocate(now, key);
-        }
-        self.review_watched(now, key);
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        if participant.due.is_none_or(|due| due > now) {
-            return;
-        }
-        if participant.link.deadline().is_some_and(|deadline| deadline <= now) {
-            self.end(now, key);
-            return;
-        }
-        self.counters.keyframe_requests += participant.report(now);
-        self.tell_keyframes_wanted(now, key);
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        if participant.rtc_due.is_some_and(|due| due <= now)
-            && let Some(rtc) = participant.session.rtc_mut()
-        {
-            match guarded(|| rtc.handle_input(str0m::Input::Timeout(now))) {
-                Ok(()) => self.drain(now, key),
-                Err(failure) => {
-                    self.fail(now, key, &failure);
-                    return;
-                }
-            }
-        }
-        self.report_quality(now, key);
-        self.look_for_stuck(now, key);
-        if let Some(participant) = self.participants.get_mut(key) {
-            participant.due = participant.next_deadline();
-        }
-    }
-
-    /// Puts the next of a participant's packets into the burst; `None` when nothing is
-    /// left to send now.
-    pub(crate) fn flush(&mut self, now: Instant, key: Key) -> Option<Flow> {
-        let participant = self.participants.get_mut(key)?;
-        if let Some(flow) = participant.flow
-            && participant.outbound.flush(now, &mut self.burst) == Flushed::Burst
-        {
-            return Some(flow);
-        }
-        let next = participant.outbound.next_flush(now);
-        let due = [participant.due, next].into_iter().flatten().min();
-        if let Some(due) = due {
-            self.timers.set(key, due.max(now + MIN_TIMEOUT));
-        }
-        None
-    }
-
-    fn report_quality(&mut self, now: Instant, key: Key) {
-        let Some((quality, lost)) = self.quality(now, key) else { return };
-        let Some(participant) = self.participants.get(key) else { return };
-        let (room, participant) = (participant.room, participant.person);
-        self.counters.lost_packets += lost;
-        self.emit(room, SfuEvent::Quality { participant, quality });
-    }
-
-    /// Takes everything out of one `Rtc`. str0m wants this after every change.
-    pub(crate) fn drain(&mut self, now: Instant, key: Key) {
-        loop {
-            let Some(participant) = self.participants.get_mut(key) else { return };
-            let Some(rtc) = participant.session.rtc_mut() else { return };
-            match guarded(|| rtc.poll_output()) {
-                Ok(str0m::Output::Transmit(transmit)) => {
-                    self.transmit(transmit);
-                }
-                Ok(str0m::Output::Event(event)) => self.on_event(now, key, &event),
-                Ok(str0m::Output::Timeout(at)) => {
-                    self.drained(now, key, at);
-                    return;
-                }
-                Err(failure) => {
-                    self.fail(now, key, &failure);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn drained(&mut self, now: Instant, key: Key, at: Instant) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        if participant.session.rtc().is_some_and(|rtc| !rtc.is_alive()) {
-            self.end(now, key);
-            return;
-        }
-        let due = at.max(now + MIN_TIMEOUT);
-        participant.rtc_due = Some(due);
-        participant.need_by(due);
-        self.settle(now, key);
-    }
-
-    fn on_event(&mut self, now: Instant, key: Key, event: &Event) {
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        match event {
-            Event::IceConnectionStateChange(state) => {
-                let elapsed = now.saturating_duration_since(participant.joined_at);
-                let patience_ends = now + self.config.patience;
-                let change = participant.link.ice_changed(*state, elapsed, patience_ends);
-                self.link_changed(now, key, change);
-            }
-            Event::Connected => {
-                let elapsed = now.saturating_duration_since(participant.joined_at);
-                let change = participant.link.dtls_connected(elapsed);
-                if let Some((opener, sealer)) = participant.keys.take() {
-                    participant.inbound.opener = Some(opener);
-                    participant.outbound.open(now, sealer, self.config.congestion);
-                    participant.quality.start(now);
-                    participant.patrol.start(now);
-                }
-                self.link_changed(now, key, change);
-            }
-            Event::Closed => self.end(now, key),
-            // The rest is of media, which does not pass through str0m, and of data
-            // channels, which are not negotiated; m-lines are read after each offer.
-            _ => {}
-        }
-    }
-
-    fn link_changed(&mut self, now: Instant, key: Key, change: Option<LinkChange>) {
-        if let Some(participant) = self.participants.get_mut(key) {
-            // The deadline may have changed.
-            participant.need_by(now);
-            self.touch(key);
-        }
-        let Some(change) = change else { return };
-        let Some(participant) = self.participants.get(key) else { return };
-        let (room, person) = (participant.room, participant.person);
-        match change {
-            LinkChange::Connected(timings) => {
-                self.emit(
-                    room,
-                    SfuEvent::Connected {
-                        participant: person,
-                        ice_ms: timings.ice_ms,
-                        dtls_ms: timings.dtls_ms,
-                    },
-                );
-                self.restart_slots(now, key);
-                self.restart_tracks(now, key);
-            }
-            LinkChange::Disconnected => {
-                self.emit(room, SfuEvent::Disconnected { participant: person });
-            }
-        }
-    }
-
-    /// Does something for one participant. A panic in it (a bug that hostile bytes
-    /// found) ends their session only: what was half done is theirs, and goes with
-    /// them. `None` after a panic.
-    pub(crate) fn guard<T>(
-        &mut self,
-        now: Instant,
-        key: Key,
-        step: impl FnOnce(&mut Self) -> T,
-    ) -> Option<T> {
-        let done = catch_unwind(AssertUnwindSafe(|| step(self))).ok();
-        if done.is_none() {
-            self.fail(now, key, &Failure::Panic);
-        }
-        done
-    }
-
-    /// Obeys a request. A panic ends the session of the participant it names.
-    pub(crate) fn guard_request(
-        &mut self,
-        now: Instant,
-        request: &SfuRequest,
-        obey: impl FnOnce(&mut Self) -> Result<SfuReply, RequestError>,
-    ) -> Result<SfuReply, RequestError> {
-        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| obey(self))) {
-            return result;
-        }
-        let named = participant_of(request).and_then(|(room, it)| self.find(room, it).ok());
-        match named {
-            Some(key) => self.fail(now, key, &Failure::Panic),
-            None => self.counters.panicked_sessions += 1,
-        }
-        Err(RequestError::Internal)
-    }
-
-    /// Ends one participant whose session broke; the worker and the others go on.
-    pub(crate) fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
-        self.counters.failed_sessions += 1;
-        self.counters.panicked_sessions += u64::from(matches!(failure, Failure::Panic));
-        if let Some(participant) = self.participants.get(key) {
-            tracing::warn!(
-                room = %participant.room,
-                participant = %participant.person,
-                %failure,
-                "session failed"
-            );
-        }
-        self.end(now, key);
-    }
-}
-
-/// The participant that a request names.
-const fn participant_of(request: &SfuRequest) -> Option<(CallId, PersonId)> {
-    match request {
-        SfuRequest::Join { room, participant, .. }
-        | SfuRequest::Offer { room, participant, .. }
-        | SfuRequest::SetMedia { room, participant, .. }
-        | SfuRequest::SetAllowed { room, participant, .. }
-        | SfuRequest::SetTiles { room, participant, .. }
-        | SfuRequest::Leave { room, participant } => Some((*room, *participant)),
-        SfuRequest::SetForwarding { .. } | SfuRequest::Close { .. } => None,
-    }
-}
-
-/// Why a session cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Rtc(#[from] RtcError),
-    #[error("a bug in the relay")]
-    Panic,
-}
-
-/// Runs one step of one session. A panic in it (a bug that hostile bytes found)
-/// ends that session only: the `Rtc` is thrown away and nothing else was borrowed.
-pub(crate) fn guarded<T>(step: impl FnOnce() -> Result<T, RtcError>) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(result) => result.map_err(Failure::Rtc),
-        Err(_) => Err(Failure::Panic),
     }
 }

@@ -230,8 +230,8 @@ impl Track {
         match &self.content {
             Content::Sound(_) => true,
             Content::Picture { dynacast, .. } => {
-                let watched = self.layers.iter().any(|layer| !layer.subscribers.is_empty());
-                watched && dynacast.told() != 0
+                let here = self.layers.iter().any(|layer| !layer.subscribers.is_empty());
+                (here || self.relaying.layers() != 0) && dynacast.told() != 0
             }
         }
     }

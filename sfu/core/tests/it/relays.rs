@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use housecall_protocol::cluster::{SfuEvent, SfuRequest};
 use housecall_protocol::domain::{MediaState, TrackSource};
-use housecall_protocol::media::ParticipantRole;
+use housecall_protocol::media::{MediaFault, ParticipantRole};
 use housecall_sfu_core::RelayId;
 use proptest::prelude::*;
 
@@ -186,6 +186,28 @@ fn somebody_may_go_from_one_core_to_another() {
         world.run(SECOND);
         assert_eq!((world.core.participants(), world.branches[0].participants()), (3, 0));
         assert_eq!(hearers(&mut world, 1), [0, 2]);
+    });
+}
+
+#[test]
+fn a_face_that_never_comes_is_missed_though_only_another_core_watches() {
+    spread_over(2, || {
+        let mut world = World::connected(Conditions::GOOD, 86, 2);
+        world.set_media(0, ALL);
+        world.set_forwarding(true);
+        for number in 0..750_u32 {
+            world.send(0, Media::Audio, &number.to_be_bytes());
+            world.run(Duration::from_millis(20));
+        }
+        let missed = |event: &&SfuEvent| {
+            let camera = TrackSource::Camera;
+            matches!(event, SfuEvent::StuckMedia { source, over: false, .. } if *source == camera)
+        };
+        let found: Vec<_> = world.events.iter().filter(missed).collect();
+        let [SfuEvent::StuckMedia { participant, fault, .. }] = found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((*participant, *fault), (world.clients[0].person, MediaFault::NotArriving));
     });
 }
 
