@@ -37,7 +37,8 @@ pub struct Line {
     pub ssrc: u32,
     /// Extended number of the newest packet.
     newest: u64,
-    first: Option<u64>,
+    /// The lowest and the highest number that count.
+    span: Option<(u64, u64)>,
     packets: u64,
 }
 
@@ -45,7 +46,7 @@ impl Line {
     pub fn new(head: Head) -> Self {
         // Room for packets that come out of order.
         let newest = u64::from(head.number) + (1 << 16);
-        Self { ssrc: head.ssrc, newest, first: None, packets: 0 }
+        Self { ssrc: head.ssrc, newest, span: None, packets: 0 }
     }
 
     /// A packet came; whether it `counts`.
@@ -54,14 +55,15 @@ impl Line {
         let number = self.newest.saturating_add_signed(i64::from(ahead));
         self.newest = self.newest.max(number);
         if counts {
-            self.first.get_or_insert(number);
+            let (first, last) = self.span.unwrap_or((number, number));
+            self.span = Some((first.min(number), last.max(number)));
             self.packets += 1;
         }
     }
 
     /// Packets that came, and those that should have.
     pub fn totals(&self) -> (u64, u64) {
-        let expected = self.first.map_or(0, |first| (self.newest + 1).saturating_sub(first));
+        let expected = self.span.map_or(0, |(first, last)| last + 1 - first);
         (self.packets, expected.max(self.packets))
     }
 }
@@ -91,6 +93,7 @@ mod tests {
         for number in [65_533, 65_535, 65_534, 1, 2] {
             line.note(head(number), true);
         }
-        assert_eq!(line.totals(), (5, 6), "number 0 is missing");
+        line.note(head(90), false);
+        assert_eq!(line.totals(), (5, 6), "number 0 is missing; what came later does not count");
     }
 }
