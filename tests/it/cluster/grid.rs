@@ -1,5 +1,6 @@
 //! One house of many processes: gateways, chat routers, presence, relays and one
-//! CRM, over a NATS server and a PostgreSQL of their own.
+//! CRM, over a NATS server and a PostgreSQL of their own. Or of one process that is all of
+//! them.
 
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,8 @@ pub(super) enum Kind {
     Presence,
     Crm,
     Relay,
+    /// All of them in one.
+    Whole,
 }
 
 impl Kind {
@@ -48,6 +51,7 @@ impl Kind {
             Self::Presence => "presence",
             Self::Crm => "crm-api",
             Self::Relay => "sfu",
+            Self::Whole => "signaling,chat-router,presence,crm-api,sfu",
         }
     }
 }
@@ -77,13 +81,6 @@ pub(super) struct Grid {
 impl Grid {
     pub(super) async fn start() -> Self {
         let nats = NatsServer::start().await;
-        let postgres_dir = data_dir();
-        let postgres = start_postgres(&postgres_dir).await;
-        create_database(&postgres).await;
-        let mut settings = timing();
-        settings.push(("HOUSECALL_BUS__NATS_URL".to_owned(), nats.url()));
-        let url = postgres.url(DATABASE).expose_secret().to_owned();
-        settings.push(("DATABASE_URL".to_owned(), url));
         let kinds = [
             Kind::Crm,
             Kind::Gateway,
@@ -94,14 +91,33 @@ impl Grid {
             Kind::Presence,
             Kind::Relay,
         ];
+        Self::of(&kinds, Some(nats)).await
+    }
+
+    /// One process, without a bus to others.
+    pub(super) async fn whole() -> Self {
+        Self::of(&[Kind::Whole], None).await
+    }
+
+    async fn of(kinds: &[Kind], nats: Option<NatsServer>) -> Self {
+        let postgres_dir = data_dir();
+        let postgres = start_postgres(&postgres_dir).await;
+        create_database(&postgres).await;
+        let mut settings = timing();
+        if let Some(nats) = &nats {
+            settings.push(("HOUSECALL_BUS__NATS_URL".to_owned(), nats.url()));
+        }
+        let url = postgres.url(DATABASE).expose_secret().to_owned();
+        settings.push(("DATABASE_URL".to_owned(), url));
         // All at once: none may need another to have started before it.
-        let started = join_all(kinds.map(|kind| spawn(kind, &settings, data_dir()))).await;
-        let nats_port = nats.port();
+        let started = kinds.iter().map(|kind| spawn(*kind, &settings, data_dir()));
+        let started = join_all(started).await;
+        let nats_port = nats.as_ref().map_or(0, NatsServer::port);
         let grid = Self {
-            processes: kinds.into_iter().zip(started).collect(),
+            processes: kinds.iter().copied().zip(started).collect(),
             doors: Doors::default(),
             settings,
-            nats: Some(nats),
+            nats,
             nats_port,
             postgres: Some(postgres),
             postgres_dir,
@@ -124,6 +140,9 @@ impl Grid {
     }
 
     fn place(&self, kind: Kind, number: usize) -> usize {
+        if let [(Kind::Whole, _)] = self.processes[..] {
+            return 0;
+        }
         let places = self.processes.iter().enumerate().filter(|(_, (one, _))| *one == kind);
         places.map(|(place, _)| place).nth(number).expect("started")
     }

@@ -27,9 +27,11 @@ struct Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_behave_as_one_house() {
     let _alone = ALONE.lock().await;
-    let mut scene = Scene::open().await;
+    let mut scene = Scene::open(Grid::start().await).await;
     scene.they_chat().await;
     scene.they_see_each_other().await;
+    scene.presence_is_replaced().await;
+    scene.they_see_each_other_still().await;
     let (call, peers) = scene.they_call().await;
     scene.a_guest_gateway_dies(&call).await;
     scene.the_owner_dies(&call).await;
@@ -39,10 +41,25 @@ async fn processes_behave_as_one_house() {
     scene.the_next_call_is_declined().await;
 }
 
+/// The same as above, but that nothing can die alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_is_the_same_house() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::open(Grid::whole().await).await;
+    scene.they_chat().await;
+    scene.they_see_each_other().await;
+    scene.they_see_each_other_still().await;
+    let (call, peers) = scene.they_call().await;
+    scene.they_hang_up(&call).await;
+    for peer in peers {
+        peer.close().await;
+    }
+    scene.the_next_call_is_declined().await;
+}
+
 impl Scene {
     /// A question at one gateway is heard at the other, and taken.
-    async fn open() -> Self {
-        let grid = Grid::start().await;
+    async fn open(grid: Grid) -> Self {
         let patient = grid.crm().patient("+79005550201").await;
         let doctor = grid.crm().operator("petrov@demo.housecall").await;
         let conversation = patient.conversation.clone().unwrap();
@@ -85,8 +102,6 @@ impl Scene {
         assert_eq!(heard["message"]["body"]["text"], "Измерьте давление");
     }
 
-    /// Both presence instances are replaced meanwhile. What they know is whole
-    /// again at once, and nobody is told anything twice.
     async fn they_see_each_other(&mut self) {
         let (patient, doctor) = (person(&self.anna), person(&self.ilya));
         watch(&mut self.ilya, &patient).await;
@@ -95,7 +110,11 @@ impl Scene {
         assert_eq!(next_status(&mut self.anna).await, "online");
         self.choose("busy").await;
         assert_eq!(next_status(&mut self.anna).await, "busy");
+    }
 
+    /// What the new instances know is whole at once, and nobody is told anything twice.
+    async fn presence_is_replaced(&mut self) {
+        let doctor = person(&self.ilya);
         for number in 0..2 {
             let killed = self.grid.kill(Kind::Presence, number).await;
             self.grid.revive(killed).await;
@@ -106,6 +125,9 @@ impl Scene {
                 assert_eq!(next_status(&mut other).await, "busy", "chosen, and not forgotten");
             }
         }
+    }
+
+    async fn they_see_each_other_still(&mut self) {
         self.choose("online").await;
         // Had any of the instances repeated itself, or guessed, that would come first.
         assert_eq!(next_status(&mut self.anna).await, "online");
@@ -137,6 +159,17 @@ impl Scene {
             peer.hears_and_sees().await;
         }
         (call, peers)
+    }
+
+    async fn they_hang_up(&mut self, call: &str) {
+        let wish = json!({ "call": call });
+        assert_eq!(self.anna.request("call.hang_up", wish).await.unwrap()["type"], "ok");
+        for client in [&mut self.anna, &mut self.ilya] {
+            let over =
+                client.event_where("call.updated", |one| one["call"]["state"] == "ended").await;
+            assert_eq!(over["call"]["ended"], "hung_up");
+        }
+        assert_eq!(self.last_record().await["reason"], "hung_up");
     }
 
     /// The doctor's gateway is not the owner: the call goes on, and the doctor finds
