@@ -167,10 +167,13 @@ impl Placement {
         }
     }
 
-    /// A worker said that somebody's session has ended.
-    pub(crate) fn gone(&mut self, id: CallId, person: PersonId, stamp: u64) {
+    /// A worker said that somebody's session has ended there.
+    pub(crate) fn gone(&mut self, id: CallId, person: PersonId, worker: usize, stamp: u64) {
         let seat = self.rooms.get(&id).and_then(|room| room.seats.get(&person));
-        if seat.is_some_and(|seat| seat.pending_joins == 0 && seat.joined < stamp) {
+        // Stamps of different workers say nothing of each other.
+        let is_this =
+            |seat: &Seat| seat.worker == worker && seat.pending_joins == 0 && seat.joined < stamp;
+        if seat.is_some_and(is_this) {
             self.rise(id, person);
         }
     }
@@ -285,7 +288,7 @@ mod tests {
         placement.joined(room, one, Some(3));
         assert_eq!(placement.home(room), Some(0));
         assert_eq!(placement.closed(room, 0, 2), told);
-        placement.gone(room, one, 2);
+        placement.gone(room, one, 0, 2);
         assert_eq!(placement.load, [1]);
         assert_eq!(placement.closed(room, 0, 4), Closed::Room { rest: vec![0] });
         assert_eq!((placement.load, placement.rooms.len()), (vec![0], 0));
@@ -331,7 +334,7 @@ mod tests {
         for (stamp, person) in (1..).zip(&people) {
             seat(&mut placement, room, *person, stamp);
         }
-        placement.gone(room, people[1], 5);
+        placement.gone(room, people[1], 1, 5);
         assert_eq!(placement.closed(room, 1, 6), Closed::Part);
         assert_eq!(placement.workers(room), [0, 2]);
         // The news of it once more, and somebody gets a seat there anew.
@@ -343,6 +346,22 @@ mod tests {
         assert_eq!(placement.closed(room, 2, 8), Closed::Room { rest: vec![0, 2, 1] });
         assert!(placement.is_empty());
         assert_eq!(placement.load, [0, 0, 0]);
+    }
+
+    #[test]
+    fn late_news_of_a_session_elsewhere_takes_no_seat_away() {
+        let mut placement = Placement::new(2, 1, 8);
+        let room = CallId::generate();
+        let (one, two) = (person(), person());
+        seat(&mut placement, room, one, 90);
+        placement.left(room, one);
+        seat(&mut placement, room, two, 91);
+        assert_eq!(seat(&mut placement, room, one, 3), 1, "the home is full");
+        // The earlier session had ended by itself, too, and that is read now.
+        placement.gone(room, one, 0, 92);
+        assert_eq!(placement.worker_of(room, one), Some(1));
+        placement.gone(room, one, 1, 4);
+        assert_eq!(placement.worker_of(room, one), Some(0));
     }
 
     #[test]

@@ -415,7 +415,7 @@ async fn publish_events(relay: Arc<Relay>, mut told: mpsc::Receiver<Told>) {
         match &event {
             SfuEvent::RoomClosed if !relay.closed(room, worker, stamp) => continue,
             SfuEvent::Gone { participant } => {
-                relay.with_placement(|placement| placement.gone(room, *participant, stamp));
+                relay.with_placement(|placement| placement.gone(room, *participant, worker, stamp));
             }
             SfuEvent::Connected { dtls_ms, .. } => {
                 relay.metrics.join_ms.observe(f64::from(*dtls_ms));
