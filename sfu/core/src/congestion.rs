@@ -218,6 +218,12 @@ impl Estimator {
         self.silence.on_progress(now_us, self.rtt_us);
     }
 
+    /// What the path carries was found out in another way.
+    pub(crate) fn assume(&mut self, now: Instant, bps: u64) {
+        self.aimd.set(bps as f64);
+        self.settle(self.micros(now));
+    }
+
     /// A round trip measured elsewhere (RTCP, ICE). Without it feedback tells.
     pub fn on_rtt(&mut self, rtt: Duration) {
         let rtt_us = rtt.as_micros().min(10_000_000) as i64;

@@ -202,9 +202,7 @@ impl Outbound {
         now: Instant,
         arrivals: impl Iterator<Item = (u16, Option<i64>)>,
     ) {
-        if let Some(estimator) = self.judge.feedback_mut() {
-            estimator.on_feedback(now, arrivals);
-        }
+        self.judge.on_feedback(now, arrivals);
     }
 
     /// A receiver report on one stream: packets that should have arrived since the last
