@@ -74,7 +74,7 @@ impl Participant {
     fn on_report(&mut self, now: Instant, report: &ReportBlock) {
         let Some(slot) = self.slot_of(report.ssrc) else { return };
         let (expected, lost) = self.outbound.streams[slot].heard(report);
-        self.outbound.on_report(now, expected, lost);
+        self.outbound.on_report(now, slot, expected, lost);
         self.slots[slot].note_loss(report.fraction_lost);
         if report.last_sender_report == 0 {
             return;

@@ -205,10 +205,10 @@ impl Outbound {
         self.judge.on_feedback(now, arrivals);
     }
 
-    /// A receiver report on one stream: packets that should have arrived since the last
-    /// one, and those that did not.
-    pub(crate) fn on_report(&mut self, now: Instant, expected: u64, lost: u64) {
-        self.judge.on_report(now, expected, lost);
+    /// A receiver report on one slot's stream: packets that should have arrived since the
+    /// last one, and those that did not.
+    pub(crate) fn on_report(&mut self, now: Instant, slot: usize, expected: u64, lost: u64) {
+        self.judge.on_report(now, slot, expected, lost);
     }
 
     /// The receiver's own estimate of its link.

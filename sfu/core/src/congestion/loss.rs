@@ -23,7 +23,7 @@ const WINDOWS: usize = 16;
 /// Weight of a window compared with the one after it.
 const AGEING: f64 = 0.9;
 /// Loss up to here is nobody's fault.
-const HARMLESS: f64 = 0.02;
+pub(super) const HARMLESS: f64 = 0.02;
 /// Loss that much above what is usual here is answered at once, before it can be
 /// told whose fault it is; the lower rate then tells.
 const ALARMING: f64 = 0.06;

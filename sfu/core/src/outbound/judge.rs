@@ -134,11 +134,11 @@ impl Judge {
     }
 
     /// A receiver report on one stream, see [`ReportEstimator::on_report`].
-    pub(crate) fn on_report(&mut self, now: Instant, expected: u64, lost: u64) {
+    pub(crate) fn on_report(&mut self, now: Instant, stream: usize, expected: u64, lost: u64) {
         match self {
             Self::Feedback(estimator) if expected > 0 => estimator.on_progress(now),
-            Self::Reports(estimator) => estimator.on_report(now, expected, lost),
-            Self::Awaiting(both) => both.on_report(now, expected, lost),
+            Self::Reports(estimator) => estimator.on_report(now, stream, expected, lost),
+            Self::Awaiting(both) => both.on_report(now, stream, expected, lost),
             Self::Nobody | Self::Feedback(_) => {}
         }
     }
@@ -169,8 +169,8 @@ impl Awaiting {
         self.feedback.on_sent(now, bytes, payload)
     }
 
-    fn on_report(&mut self, now: Instant, expected: u64, lost: u64) {
-        self.reports.on_report(now, expected, lost);
+    fn on_report(&mut self, now: Instant, stream: usize, expected: u64, lost: u64) {
+        self.reports.on_report(now, stream, expected, lost);
         if expected == 0 {
             return;
         }

@@ -28,7 +28,7 @@ fn watch(judge: &mut Judge, start: Instant, seconds: std::ops::Range<u64>, loses
             last = judge.on_sent(at, PACKET_BYTES, Payload::Media, true);
         }
         let lost = PACKETS.checked_div(loses).unwrap_or(0);
-        judge.on_report(begin + Duration::from_secs(1), PACKETS, lost);
+        judge.on_report(begin + Duration::from_secs(1), 0, PACKETS, lost);
     }
     last.expect("numbers are given")
 }
@@ -73,7 +73,7 @@ fn reports_of_nothing_say_nothing_of_feedback() {
     let start = origin();
     let mut judge = numbered(start);
     for second in 0..20 {
-        judge.on_report(start + Duration::from_secs(second), 0, 0);
+        judge.on_report(start + Duration::from_secs(second), 0, 0, 0);
     }
     assert!(judge.feedback().is_some());
 }
@@ -95,7 +95,7 @@ proptest! {
                     prop_assert_eq!(seq, Some(next));
                     next += 1;
                 }
-                2 => judge.on_report(now, u64::from(small), u64::from(large)),
+                2 => judge.on_report(now, usize::from(small), u64::from(small), u64::from(large)),
                 3 => judge.on_remb(now, u64::from(large)),
                 4 => judge.on_feedback(now, [(small % 300, Some(i64::from(large)))]),
                 _ => judge.appoint(now, small % 2 == 0, CONFIG),

@@ -53,7 +53,9 @@ pub(super) enum Tells {
     Arrivals,
     /// What is lost, in receiver reports.
     Loss,
-    /// That, and what it thinks its downlink carries: REMB.
+    /// Just as little, though it offers to tell of arrivals.
+    LossDespitePromise,
+    /// What is lost, and what it thinks its downlink carries: REMB.
     LossAndEstimate,
 }
 
@@ -211,12 +213,16 @@ impl Peer {
             mids,
         };
         let offer = offer.to_sdp_string();
-        if setup.tells == Tells::Arrivals { (peer, offer) } else { (peer, without_numbers(&offer)) }
+        let promises = matches!(setup.tells, Tells::Arrivals | Tells::LossDespitePromise);
+        if promises { (peer, offer) } else { (peer, without_numbers(&offer)) }
     }
 
     pub(super) fn accept_answer(&mut self, now: Instant, answer: &str) {
         let announced = announced(answer);
-        let answer = SdpAnswer::from_sdp_string(answer).expect("the relay writes valid SDP");
+        // Nobody tells of arrivals who does not know that packets are numbered.
+        let deaf = self.tells == Tells::LossDespitePromise;
+        let answer = if deaf { without_numbers(answer) } else { answer.to_owned() };
+        let answer = SdpAnswer::from_sdp_string(&answer).expect("the relay writes valid SDP");
         let pending = self.pending.take().expect("an offer was made");
         self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
         // str0m believes no SSRC of a line in which it sends simulcast; browsers do.
@@ -497,11 +503,11 @@ impl Peer {
     }
 }
 
-/// An offer that does not ask for transport-wide numbers, nor offers to report them.
-fn without_numbers(offer: &str) -> String {
+/// A description that knows of no transport-wide numbers.
+fn without_numbers(description: &str) -> String {
     let of_numbers =
         |line: &&str| line.contains("transport-wide-cc") || line.contains("transport-cc");
-    offer.lines().filter(|line| !of_numbers(line)).flat_map(|line| [line, "\r\n"]).collect()
+    description.lines().filter(|line| !of_numbers(line)).flat_map(|line| [line, "\r\n"]).collect()
 }
 
 /// The video streams that an answer names with their repetitions, by m-line.

@@ -35,6 +35,10 @@ const SCENARIOS: &[Scenario] = &[
     ("its uplink stops for 0.2, 0.5, 1 and 2 s", standing_still::held_up),
     ("reports of loss alone, 4 Mb/s", simple_receivers::wide),
     ("reports of loss alone, 0.8 Mb/s", simple_receivers::narrow_by_loss),
+    (
+        "reports of loss alone though TWCC was negotiated, 0.8 Mb/s",
+        simple_receivers::narrow_despite_promise,
+    ),
     ("loss and REMB, 0.8 Mb/s", simple_receivers::narrow_by_estimate),
     ("one bad link among ten", coming_and_going::one_bad_of_ten),
     ("a late join after 70,000 packets", coming_and_going::late_join),
