@@ -36,7 +36,7 @@ mod trend;
 
 use acked::Acked;
 use aimd::{Aimd, Evidence};
-use contest::Contest;
+use contest::{Contest, News};
 use groups::Groups;
 use history::{History, Sent};
 use loss::Loss;
@@ -68,6 +68,8 @@ const RAMP: f64 = 1.3;
 const LOADED: f64 = 0.8;
 /// What waits less may be jitter.
 const NOISE_QUEUE_US: i64 = 60_000;
+/// More than this multiple of the usual loss is more than chance.
+const USUAL_TWICE: f64 = 2.0;
 /// No probe into a queue this long, nor this soon after overuse.
 const QUIET_QUEUE_US: i64 = 80_000;
 const QUIET_US: u64 = 500_000;
@@ -173,7 +175,7 @@ impl Estimator {
         packets: impl IntoIterator<Item = (u16, Option<i64>)>,
     ) {
         let now_us = self.micros(now);
-        let (mut newest, mut loses, mut received, mut lost) = (None, false, 0, 0);
+        let (mut newest, mut newest_lost_us, mut received, mut lost) = (None, None, 0, 0);
         for (seq, arrival) in packets {
             self.note_gap(seq);
             match arrival {
@@ -186,7 +188,9 @@ impl Estimator {
                 }
                 None => {
                     if let Some(sent) = self.history.lose(now_us, seq) {
-                        loses |= sent.cluster == 0;
+                        if sent.cluster == 0 {
+                            newest_lost_us = newest_lost_us.max(Some(sent.sent_us));
+                        }
                         self.lost(sent);
                         lost += 1;
                     }
@@ -195,7 +199,7 @@ impl Estimator {
         }
         let Some(newest) = newest else { return };
         self.measure_rtt(now_us, newest);
-        self.queue.update(now_us);
+        self.queue.update(now_us, self.contest.is_on());
         let heard = Heard {
             newest_sent_us: newest.sent_us,
             received,
@@ -207,7 +211,10 @@ impl Estimator {
         if let Some(before_bps) = self.silence.on_feedback(now_us, self.rtt_us, heard) {
             self.aimd.set(before_bps.max(self.aimd.rate_bps()));
         }
-        self.decide(now_us, loses);
+        // What was sent before the last step back is lost of what that answered.
+        let unanswered = newest_lost_us > self.aimd.decreased_at_us();
+        let share = f64::from(lost) / f64::from(lost + received);
+        self.decide(now_us, unanswered && share > USUAL_TWICE * self.loss.usual());
     }
 
     /// Something else than feedback tells that what is sent arrives: the receiver's
@@ -336,7 +343,8 @@ impl Estimator {
         self.rtt_us += (rtt_us - self.rtt_us) / 8;
     }
 
-    /// `loses`: the feedback named media packets that did not arrive.
+    /// `loses`: more media packets did not arrive than usual, and were sent since the last
+    /// step back.
     fn decide(&mut self, now_us: u64, loses: bool) {
         // What arrives from a link that just became slow is in the newest pieces only;
         // so is what it can carry when it was hardly used before.
@@ -355,7 +363,7 @@ impl Estimator {
             rtt_us: self.rtt_us,
             queue_us: self.queue.wait_us(),
             application_limited: sent_bps < APPLICATION_LIMITED * self.estimate_bps,
-            contested: self.contest.is_on(now_us),
+            contested: self.contest.is_on(),
         };
         if evidence.contested && !self.queue.is_filling() {
             evidence.usage = if loses { Usage::Over } else { Usage::Normal };
@@ -370,7 +378,11 @@ impl Estimator {
             evidence.usage = Usage::Under;
         }
         let fell = self.aimd.update(now_us, evidence);
-        self.contest.update(now_us, evidence.queue_us, fell);
+        let (wait_us, rate_bps) = (evidence.queue_us, self.aimd.rate_bps());
+        let news = News { wait_us, fell, rate_bps, acked_bps: mean, sent_bps };
+        if let Some(share_bps) = self.contest.update(now_us, news) {
+            self.aimd.set(share_bps.max(rate_bps));
+        }
         self.loss.update(now_us, self.aimd.rate_bps(), acked_bps);
         if usage == Usage::Over {
             self.prober.on_overuse(now_us);

@@ -24,7 +24,16 @@ const REPORT_US: i64 = 100_000;
 const CAPACITY_WEIGHT: f64 = 0.05;
 /// What a single probe may prove beyond the known capacity.
 const BEYOND_CAPACITY: f64 = 1.2;
+/// Beside others who answer loss alone: what remains after it, and the packets a round
+/// trip by which the rate grows in each. The pair is as fair to one packet and one half
+/// (RFC 5681) as theirs are to each other (RFC 9438 section 4.3), and shakes a picture less.
+const CONTESTED_BACKOFF: f64 = 0.7;
+const CONTESTED_PACKETS: f64 = 0.53;
+/// Theirs are as large as a path allows.
+const THEIR_PACKET_BITS: f64 = 1_500.0 * 8.0;
 const PACKET_BITS: f64 = 1_200.0 * 8.0;
+/// A queue that is contested makes the round trip longer than this.
+const MIN_RTT_US: i64 = 50_000;
 const FRAMES_PER_SECOND: f64 = 30.0;
 
 /// What the link carried each time it was full: mean and normalised variance.
@@ -141,6 +150,11 @@ impl Aimd {
         self.capacity.mean_bps.is_some()
     }
 
+    /// When the rate was reduced last.
+    pub(super) const fn decreased_at_us(&self) -> Option<u64> {
+        self.decreased_at_us
+    }
+
     /// Another bound decided.
     pub(super) const fn set(&mut self, rate_bps: f64) {
         self.rate_bps = rate_bps;
@@ -191,7 +205,9 @@ impl Aimd {
             return;
         }
         let seconds = elapsed_us.min(1_000_000) as f64 / 1e6;
-        let grown = if self.capacity.mean_bps.is_some() && !evidence.contested {
+        let grown = if evidence.contested {
+            self.rate_bps + seconds * contested_bps(evidence.rtt_us)
+        } else if self.capacity.mean_bps.is_some() {
             self.rate_bps + seconds * self.additive_bps(evidence.rtt_us)
         } else {
             (self.rate_bps * GROWTH.powf(seconds)).max(self.rate_bps + seconds * 1_000.0)
@@ -216,6 +232,9 @@ impl Aimd {
         };
         if !self.may_decrease(now_us, evidence.rtt_us) && acked >= self.rate_bps / 2.0 {
             return false;
+        }
+        if evidence.contested {
+            return self.fall(now_us, CONTESTED_BACKOFF * self.rate_bps);
         }
         let keep = evidence.drain().unwrap_or(BACKOFF);
         let mut next = keep * acked;
@@ -242,6 +261,12 @@ impl Aimd {
         self.decreased_at_us = Some(now_us);
         falls
     }
+}
+
+/// What a rate gains in a second beside others.
+fn contested_bps(rtt_us: i64) -> f64 {
+    let rtt_s = rtt_us.max(MIN_RTT_US) as f64 / 1e6;
+    CONTESTED_PACKETS * THEIR_PACKET_BITS / (rtt_s * rtt_s)
 }
 
 #[cfg(test)]

@@ -34,16 +34,74 @@ fn flows_that_join_get_their_share() {
     }
 }
 
+/// Ten seconds alone, then a file transfer for a minute, then alone again.
+fn beside_a_transfer(rate_bps: u64, rtt_ms: u32, seed: u64) -> (Rig, String) {
+    let mut rig = Rig::over(rate_bps, rtt_ms, seed);
+    rig.run(10);
+    rig.transfer_begins();
+    rig.run(60);
+    let story = rig.record.trace(9.0, 70.0);
+    rig.transfer = None;
+    rig.run(40);
+    (rig, format!("{rate_bps} at {rtt_ms} ms, seed {seed}: {story}"))
+}
+
 #[test]
-fn a_file_transfer_leaves_room_for_voice_and_a_picture() {
+fn a_file_transfer_leaves_a_fair_share() {
+    for (rate_bps, rtt_ms) in [(1_000_000, 50), (2_500_000, 50), (2_500_000, 150), (8_000_000, 30)]
+    {
+        for seed in 1..=5 {
+            let (rig, story) = beside_a_transfer(rate_bps, rtt_ms, seed);
+            let share = rig.record.aim(20.0, 70.0);
+            assert!((0.38..0.6).contains(&share), "{share}: {story}");
+            // Within ten seconds, and without an end.
+            for from in [20.0, 30.0, 40.0, 50.0, 60.0] {
+                let share = rig.record.aim(from, from + 10.0);
+                assert!((0.25..0.65).contains(&share), "{share} from {from}: {story}");
+            }
+            let least = rig.record.least_estimate_bps(20.0, 70.0) / rate_bps as f64;
+            assert!(least > 0.15, "{least}: {story}");
+            let tally = rig.down.tally;
+            let dropped = tally.overflowed as f64 / tally.sent as f64;
+            assert!(dropped < 0.02, "{dropped}: {story}");
+        }
+    }
+}
+
+#[test]
+fn after_a_file_transfer_packets_wait_no_longer() {
+    for (rate_bps, rtt_ms) in [(1_000_000, 50), (2_500_000, 150), (8_000_000, 30)] {
+        for seed in 1..=5 {
+            let (rig, story) = beside_a_transfer(rate_bps, rtt_ms, seed);
+            let back = rig.record.time_to(70.0, 0.8).expect("it takes what is free");
+            assert!(back < 8.0, "{back}: {story}");
+            let drained = rig.record.time_to_drain(70.0, 100.0).expect("the queue empties");
+            assert!(drained < 6.0, "{drained}: {story}");
+            let wait = rig.record.wait_ms(76.0, 110.0, 0.95);
+            assert!(wait < 120.0, "{wait}: {story}");
+            let used = rig.record.used(80.0, 110.0);
+            assert!(used > 0.8, "{used}: {story}");
+        }
+    }
+}
+
+/// Two of ours and a file transfer: nobody starves.
+#[test]
+fn two_flows_beside_a_file_transfer_have_a_share_each() {
     for seed in 1..=3 {
         let mut rig = Rig::over(2_500_000, 50, seed);
         rig.run(10);
+        rig.join();
+        rig.run(20);
         rig.transfer_begins();
+        rig.run(20);
+        rig.flows.iter_mut().for_each(|flow| {
+            flow.take_mean_bps();
+        });
         rig.run(60);
-        let mean = rig.record.mean_estimate_bps(20.0, 70.0);
-        assert!(mean > 250e3, "seed {seed}: {mean}: {}", rig.record.trace(9.0, 70.0));
-        let least = rig.record.least_estimate_bps(20.0, 70.0);
-        assert!(least > 80e3, "seed {seed}: {least}: {}", rig.record.trace(9.0, 70.0));
+        for flow in &mut rig.flows {
+            let share = flow.take_mean_bps() / 2.5e6;
+            assert!((0.15..0.5).contains(&share), "seed {seed}: {share}");
+        }
     }
 }
