@@ -36,7 +36,7 @@ mod trend;
 
 use acked::Acked;
 use aimd::{Aimd, Evidence};
-use contest::{Contest, News};
+use contest::{Contest, News, Verdict};
 use groups::Groups;
 use history::{History, Sent};
 use loss::Loss;
@@ -380,8 +380,10 @@ impl Estimator {
         let fell = self.aimd.update(now_us, evidence);
         let (wait_us, rate_bps) = (evidence.queue_us, self.aimd.rate_bps());
         let news = News { wait_us, fell, rate_bps, acked_bps: mean, sent_bps };
-        if let Some(share_bps) = self.contest.update(now_us, news) {
-            self.aimd.set(share_bps.max(rate_bps));
+        match self.contest.update(now_us, news) {
+            Verdict::Nothing => {}
+            Verdict::Others { share_bps } => self.aimd.set(share_bps.max(rate_bps)),
+            Verdict::LongerWay { wait_us } => self.queue.accept(wait_us),
         }
         self.loss.update(now_us, self.aimd.rate_bps(), acked_bps);
         if usage == Usage::Over {

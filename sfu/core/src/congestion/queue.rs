@@ -45,6 +45,13 @@ impl Queue {
         self.rises >= 2 && self.wait_us > FULL_US
     }
 
+    /// So much of what packets wait is the way itself.
+    pub(super) fn accept(&mut self, way_us: i64) {
+        self.current = self.base().map(|base| base.saturating_add(way_us));
+        (self.earlier, self.rises) = (None, 0);
+        self.wait_us = self.wait_us.saturating_sub(way_us).max(0);
+    }
+
     pub(super) fn add(&mut self, sent_us: u64, arrival_us: i64) {
         let delay = arrival_us.saturating_sub_unsigned(sent_us);
         self.least = Some(self.least.map_or(delay, |least| least.min(delay)));

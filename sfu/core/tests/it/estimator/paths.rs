@@ -276,3 +276,20 @@ fn silence_changes_nothing() {
     let after = rig.flows[0].estimator.estimate_bps();
     assert!(after as f64 > 0.7 * before as f64, "{after} of {before}");
 }
+
+#[test]
+fn a_way_that_becomes_longer_is_no_queue_for_long() {
+    for (rate_bps, more_ms) in [(MBPS, 80), (2_500_000, 50), (2_500_000, 80), (2_500_000, 150)] {
+        for seed in SEEDS {
+            let mut rig = Rig::over(rate_bps, 50, seed);
+            rig.run(20);
+            rig.down.path.delay += more_ms * MS;
+            rig.run(80);
+            let story = format!("{rate_bps}, {more_ms} ms more: {}", rig.record.trace(19.0, 100.0));
+            let wait = rig.record.wait_ms(80.0, 100.0, 0.95);
+            assert!(wait < 150.0, "seed {seed}: {wait}: {story}");
+            let used = rig.record.used(30.0, 100.0);
+            assert!(used > 0.75, "seed {seed}: {used}: {story}");
+        }
+    }
+}
