@@ -29,6 +29,9 @@ const BEYOND_CAPACITY: f64 = 1.2;
 /// (RFC 5681) as theirs are to each other (RFC 9438 section 4.3), and shakes a picture less.
 const CONTESTED_BACKOFF: f64 = 0.7;
 const CONTESTED_PACKETS: f64 = 0.53;
+/// But at most this part of itself a second: many of ours who take each other for others
+/// then leave the queue empty after a step back, and know better.
+const CONTESTED_GROWTH: f64 = 0.08;
 /// Theirs are as large as a path allows.
 const THEIR_PACKET_BITS: f64 = 1_500.0 * 8.0;
 const PACKET_BITS: f64 = 1_200.0 * 8.0;
@@ -206,7 +209,8 @@ impl Aimd {
         }
         let seconds = elapsed_us.min(1_000_000) as f64 / 1e6;
         let grown = if evidence.contested {
-            self.rate_bps + seconds * contested_bps(evidence.rtt_us)
+            self.rate_bps
+                + seconds * contested_bps(evidence.rtt_us).min(CONTESTED_GROWTH * self.rate_bps)
         } else if self.capacity.mean_bps.is_some() {
             self.rate_bps + seconds * self.additive_bps(evidence.rtt_us)
         } else {
