@@ -1,10 +1,23 @@
-//! Counts how often each thread asks for memory, so that a thread whose work should need
-//! none, such as a relay's, can say so in its metrics.
+//! The program's memory: jemalloc on huge pages, and how often each thread asks for it.
 //!
-//! The binary makes [`Counting`] its allocator; where another is used the counts stay 0.
+//! A packet of a relay touches the state of everybody who gets it, so memory in many small
+//! pages costs the relay more than the allocator itself does: huge ones took a tenth off
+//! a forwarded packet (`docs/relay.md`).
+//!
+//! The counts are there so that a thread whose work should need no memory, such as a
+//! relay's, can say so in its metrics. The binary makes [`Counting`] its allocator; where
+//! another is used the counts stay 0.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+
+use tikv_jemallocator::Jemalloc;
+
+/// What jemalloc reads before `main`; `_RJEM_MALLOC_CONF` in the environment changes it.
+#[expect(unsafe_code, reason = "jemalloc finds its options by the symbol's name")]
+// SAFETY: nothing else has this name, and jemalloc reads it as a pointer to a C string.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static OPTIONS: &[u8; 29] = b"thp:always,metadata_thp:auto\0";
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -15,7 +28,7 @@ pub fn allocations() -> u64 {
     ALLOCATIONS.get()
 }
 
-/// The system's allocator, counted.
+/// jemalloc, counted.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -25,28 +38,28 @@ fn count() {
 }
 
 #[expect(unsafe_code, reason = "there is no allocator without; it passes everything on")]
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call goes to jemalloc unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { Jemalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
+        unsafe { Jemalloc.dealloc(at, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { Jemalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count();
         // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(at, layout, new_size) }
+        unsafe { Jemalloc.realloc(at, layout, new_size) }
     }
 }

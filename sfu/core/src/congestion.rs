@@ -224,6 +224,11 @@ impl Estimator {
         self.rtt_us += (rtt_us - self.rtt_us) / 4;
     }
 
+    /// The round trip, with the time for which reports are held back, once one came.
+    pub fn round_trip(&self) -> Option<Duration> {
+        (self.covered > 0).then(|| Duration::from_micros(self.rtt_us.unsigned_abs()))
+    }
+
     /// What the subscriber could make use of; probing goes on until the estimate
     /// is there, so that a path is never left at a low estimate that nobody tests.
     pub fn set_desired_bps(&mut self, now: Instant, desired_bps: u64) {
@@ -446,5 +451,27 @@ impl SendRate {
             self.bytes = 0;
             self.start_us = if recent { self.start_us + RATE_WINDOW_US } else { now_us };
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_report_tells_the_round_trip() {
+        let start = Instant::now();
+        let mut estimator = Estimator::new(start, Config::default());
+        let mut number = 0;
+        for ms in [0, 20, 40] {
+            number = estimator.on_sent(start + Duration::from_millis(ms), 1_000, Payload::Media);
+        }
+        assert_eq!(estimator.round_trip(), None);
+        let reported = start + Duration::from_millis(40 + 300);
+        estimator.on_feedback(reported, std::iter::once((number, Some(7_000))));
+        let first = Duration::from_micros(FIRST_RTT_US.unsigned_abs());
+        let told = estimator.round_trip().expect("a report came");
+        assert!(told > first && told < Duration::from_millis(300), "{told:?}");
     }
 }

@@ -303,7 +303,7 @@ impl Outbound {
     }
 
     fn seal_run(&mut self, now: Instant, run: &Run, burst: &mut Burst) {
-        let rtt = self.rtt;
+        let rtt = self.rtt.or_else(|| self.judge.feedback().and_then(Estimator::round_trip));
         for left in (0..run.count).rev() {
             let Some(entry) = self.queue.pop(run.kind) else { return };
             let length = if left == 0 { 0 } else { run.length };
