@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 
-import { eventually, launchBrowser } from '../lib/browser.mjs';
+import { launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
 import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
