@@ -28,7 +28,13 @@ pub struct Figures {
     pub dropped_by_sockets: u64,
     pub forward_latency_us: Percentiles,
     pub rss_kib_per_participant: f64,
+    /// From the first offer sent to the last session up, both sides' work in it.
     pub joins_per_second: f64,
+    /// Joins that a full core of the relay would take: their number over its CPU time.
+    pub joins_per_core_second: f64,
+    /// Share of the clients' core that they used meanwhile: when it is near 1,
+    /// `joins_per_second` says how fast the clients are.
+    pub clients_cpu_at_joins: f64,
     /// CPU of a join in the relay: offer, answer, ICE and DTLS.
     pub cpu_us_per_join: f64,
     /// Requests of the relay's threads for memory.
@@ -61,15 +67,20 @@ pub fn per_packet_us(cpu: Duration, packets: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / packets.max(1) as f64
 }
 
+/// How many of them in a second of `time`; of no time, as of a kernel's tick.
+pub fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64().max(0.01)
+}
+
 /// The heading of [`line()`].
 pub fn heading() -> String {
-    "scenario    run      pps   cpu   us/pkt  floor  ratio  lost  p50 us  p99 us  KiB/part  joins/s  us/join  allocs"
+    "scenario    run      pps   cpu   us/pkt  floor  ratio  lost  p50 us  p99 us  KiB/part  joins/s  /core s  us/join  allocs"
         .to_owned()
 }
 
 pub fn line(scenario: &str, run: &str, figures: &Figures) -> String {
     format!(
-        "{scenario:<11} {run:<5} {:>6.0} {:>4.0}% {:>7.2} {:>6.2} {:>6.2} {:>5} {:>7.0} {:>7.0} {:>9.0} {:>8.0} {:>8.0} {:>7.2}",
+        "{scenario:<11} {run:<5} {:>6.0} {:>4.0}% {:>7.2} {:>6.2} {:>6.2} {:>5} {:>7.0} {:>7.0} {:>9.0} {:>8.0} {:>8.0} {:>8.0} {:>7.2}",
         figures.forwarded_pps,
         figures.relay_cpu * 100.0,
         figures.cpu_us_per_forwarded_packet,
@@ -80,6 +91,7 @@ pub fn line(scenario: &str, run: &str, figures: &Figures) -> String {
         figures.forward_latency_us.p99,
         figures.rss_kib_per_participant,
         figures.joins_per_second,
+        figures.joins_per_core_second,
         figures.cpu_us_per_join,
         figures.allocations_per_forwarded_packet,
     )

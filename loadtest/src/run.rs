@@ -12,7 +12,7 @@ use housecall_protocol::ids::CallId;
 use crate::clock;
 use crate::fleet::{Fleet, Totals};
 use crate::peer::Peer;
-use crate::report::{Figures, Percentiles, per_packet_us};
+use crate::report::{Figures, Percentiles, per_packet_us, per_second};
 use crate::rooms::Relay;
 use crate::scenario::{Member, Shape, WITNESSES};
 use crate::witness::{Testimony, Witnesses};
@@ -52,13 +52,17 @@ pub async fn run(bus: Bus, plan: &Plan) -> anyhow::Result<Figures> {
     let fleet = Fleet::start(streams + 2)?;
     let rooms: Vec<_> = (0..shape.rooms).map(|_| CallId::generate()).collect();
 
+    // A client's session and offer are its own work, and made before.
+    let (joins, mut streams) = clients(&rooms, &shape.members)?;
     let (began, cpu) = (clock(), process::cpu_time(pid)?);
-    let mut streams = join_all(&relay, &fleet, &rooms, &shape.members).await?;
+    let own_cpu = process::cpu_time(std::process::id())?;
+    join_all(&relay, &fleet, joins).await?;
     wait_for("clients to connect", shape.participants(), &fleet.progress.connected).await?;
     let joined = Joined {
         count: shape.participants(),
         took: clock().saturating_duration_since(began),
         cpu: process::cpu_time(pid)?.saturating_sub(cpu),
+        own_cpu: process::cpu_time(std::process::id())?.saturating_sub(own_cpu),
     };
 
     let watched = CallId::generate();
@@ -125,6 +129,8 @@ struct Joined {
     count: usize,
     took: Duration,
     cpu: Duration,
+    /// Of this process.
+    own_cpu: Duration,
 }
 
 struct Measured {
@@ -158,7 +164,9 @@ fn figures(shape: &Shape, joined: &Joined, totals: Totals, measured: &Measured) 
         dropped_by_sockets: measured.dropped,
         forward_latency_us: Percentiles::of_ns(totals.latencies_ns),
         rss_kib_per_participant: measured.resident_kib as f64 / in_memory as f64,
-        joins_per_second: joined.count as f64 / joined.took.as_secs_f64(),
+        joins_per_second: per_second(joined.count, joined.took),
+        joins_per_core_second: per_second(joined.count, joined.cpu),
+        clients_cpu_at_joins: joined.own_cpu.as_secs_f64() / joined.took.as_secs_f64(),
         cpu_us_per_join: per_packet_us(joined.cpu, joined.count as u64),
         allocations_per_forwarded_packet: (after.allocations - before.allocations) as f64
             / forwarded.max(1) as f64,
@@ -167,28 +175,31 @@ fn figures(shape: &Shape, joined: &Joined, totals: Totals, measured: &Measured) 
     }
 }
 
-async fn join_all(
-    relay: &Relay,
-    fleet: &Fleet,
-    rooms: &[CallId],
-    members: &[Member],
-) -> anyhow::Result<u32> {
-    let mut stream_number = 0;
-    // Publishers of a room come first: who has few lines receives from the first.
-    let mut joins = Vec::new();
+/// A client, its offer and the room it is to join.
+type Joining = (CallId, Peer, String);
+
+/// All clients of a scenario, and the number of their streams. Publishers of a room come
+/// first: who has few lines receives from the first.
+fn clients(rooms: &[CallId], members: &[Member]) -> anyhow::Result<(Vec<Joining>, u32)> {
+    let mut streams = 0;
+    let mut joins = Vec::with_capacity(rooms.len() * members.len());
     for room in rooms {
         for member in members {
-            let (peer, offer) = Peer::new(*member, &mut stream_number)?;
+            let (peer, offer) = Peer::new(*member, &mut streams)?;
             joins.push((*room, peer, offer));
         }
     }
+    Ok((joins, streams))
+}
+
+async fn join_all(relay: &Relay, fleet: &Fleet, joins: Vec<Joining>) -> anyhow::Result<()> {
     stream::iter(
         joins.into_iter().map(|(room, peer, offer)| join(relay, fleet, room, peer, offer)),
     )
     .buffer_unordered(CONCURRENT_JOINS)
     .try_collect::<Vec<()>>()
     .await?;
-    Ok(stream_number)
+    Ok(())
 }
 
 async fn join(

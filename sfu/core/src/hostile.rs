@@ -4,6 +4,7 @@
 //! honest ones among them are the measure. All of it runs in virtual time.
 
 mod anything;
+mod crossing;
 mod memory;
 mod panics;
 mod peer;

@@ -3,10 +3,14 @@
 //! str0m without keys neither opens nor sends media, and keeps to what it is here for:
 //! ICE, DTLS and the check of the peer's fingerprint. The keys of a session exist
 //! before that check, so [`CapturedKeys::take`] belongs behind `Event::Connected`.
+//!
+//! The handshakes are dimpl's, as str0m's own provider has them, with one difference:
+//! settings are made once and shared. Making them has dimpl try each of its algorithms
+//! against known answers, which took more than a third of a join.
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use str0m::config::DtlsCert;
@@ -94,12 +98,22 @@ impl DtlsProvider for CapturingDtls {
         dtls_version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let provider = str0m::crypto::from_feature_flags().dtls_provider;
-        let inner = provider.new_dtls(cert, now, dtls_version, mtu)?;
-        match RECEIVER.with_borrow(Clone::clone) {
-            Some(keys) => Ok(Box::new(Listener { inner, keys, scratch: Vec::new(), heard: false })),
-            None => Ok(inner),
-        }
+        let Some(keys) = RECEIVER.with_borrow(Clone::clone) else {
+            let provider = str0m::crypto::from_feature_flags().dtls_provider;
+            return provider.new_dtls(cert, now, dtls_version, mtu);
+        };
+        let config = settings(mtu)?;
+        let cert = dimpl::DtlsCertificate {
+            certificate: cert.certificate.clone(),
+            private_key: cert.private_key.clone(),
+        };
+        let inner = match dtls_version {
+            DtlsVersion::Dtls12 => dimpl::Dtls::new_12(config, cert, now),
+            DtlsVersion::Dtls13 => dimpl::Dtls::new_13(config, cert, now),
+            DtlsVersion::Auto => dimpl::Dtls::new_auto(config, cert, now),
+            _ => return Err(CryptoError::Other(format!("no DTLS {dtls_version}"))),
+        };
+        Ok(Box::new(Listener { inner, keys, scratch: Vec::new(), heard: false }))
     }
 
     fn is_test(&self) -> bool {
@@ -107,10 +121,29 @@ impl DtlsProvider for CapturingDtls {
     }
 }
 
+/// Settings of handshakes whose datagrams are at most `mtu` bytes, checked.
+fn settings(mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
+    /// The first ones of this process: all sessions of the relay have one MTU.
+    static SHARED: OnceLock<(Option<usize>, Arc<dimpl::Config>)> = OnceLock::new();
+
+    if let Some((known, config)) = SHARED.get()
+        && *known == mtu
+    {
+        return Ok(Arc::clone(config));
+    }
+    // ICE has proven the client's address, so cookies would prove nothing more.
+    let builder = dimpl::Config::builder().use_server_cookie(false);
+    let builder = mtu.into_iter().fold(builder, dimpl::ConfigBuilder::mtu);
+    let config = builder.build().map_err(|error| CryptoError::Other(error.to_string()))?;
+    let config = Arc::new(config);
+    // Whoever was first has made the same, or other ones that stay.
+    let _ = SHARED.set((mtu, Arc::clone(&config)));
+    Ok(config)
+}
+
 /// A DTLS instance whose keying material is kept.
-#[derive(Debug)]
 struct Listener {
-    inner: Box<dyn DtlsInstance>,
+    inner: dimpl::Dtls,
     keys: CapturedKeys,
     /// Until the keys are there, output is read into this and copied: they cannot be
     /// held back from an output that already borrows the caller's buffer.
@@ -131,6 +164,12 @@ impl Listener {
         };
         let role = if self.inner.is_active() { Role::Client } else { Role::Server };
         self.keys.put(Exported { profile, material: material.to_vec(), role });
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
     }
 }
 

@@ -13,6 +13,7 @@
 //! slots, tiles     <- Wished { wish }         -> LayersOn (what the publisher was told)
 //! decoders         <- KeyframeWanted
 //! media            -> Packet
+//! a bug            <- Failed
 //! ```
 //!
 //! How messages travel is the shell's matter. It keeps their order, may lose packets, and
@@ -93,6 +94,34 @@ pub(crate) enum Body {
         person: PersonId,
         packet: RelayedPacket,
     },
+    /// A bug was found here over somebody who joined there; their session is to end.
+    Failed {
+        person: PersonId,
+    },
+}
+
+/// Whom a message concerns, and so who ends when a bug is found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    Participant(PersonId),
+    Room,
+}
+
+impl Body {
+    pub(crate) const fn about(&self) -> About {
+        match self {
+            Self::Hello { .. } | Self::Roster { .. } | Self::Forwarding { .. } | Self::Bye => {
+                About::Room
+            }
+            Self::Published { publisher: Publisher { person, .. } }
+            | Self::Left { person }
+            | Self::Wished { person, .. }
+            | Self::KeyframeWanted { person, .. }
+            | Self::LayersOn { person, .. }
+            | Self::Packet { person, .. }
+            | Self::Failed { person } => About::Participant(*person),
+        }
+    }
 }
 
 /// What a core holds of a room.

@@ -8,6 +8,7 @@ use housecall_protocol::ids::{CallId, PersonId};
 use str0m::RtcError;
 
 use crate::core::{Core, RequestError};
+use crate::relay::{About, Body, RelayId, RelayMessage};
 use crate::slab::Key;
 
 impl Core {
@@ -45,10 +46,69 @@ impl Core {
         Err(RequestError::Internal)
     }
 
-    /// Ends one participant whose session broke; the worker and the others go on.
+    /// Takes what another core tells. A panic ends what it is about: one participant, at
+    /// whichever core their session is, or the room here, of which everybody hears. When
+    /// the participant cannot be ended by themselves, the room ends.
+    pub(crate) fn guard_relayed(
+        &mut self,
+        now: Instant,
+        from: RelayId,
+        message: RelayMessage,
+        take: impl FnOnce(&mut Self, RelayMessage),
+    ) {
+        let (room, about) = (message.room, message.body.about());
+        if catch_unwind(AssertUnwindSafe(|| take(self, message))).is_ok() {
+            return;
+        }
+        let ended = match about {
+            About::Participant(person) => {
+                let end = || self.fail_told(now, from, room, person);
+                catch_unwind(AssertUnwindSafe(end)).is_ok()
+            }
+            About::Room => false,
+        };
+        if !ended {
+            self.fail_room(now, room);
+        }
+    }
+
+    /// Does something for a room. A panic in it ends the room here.
+    pub(crate) fn guard_room(&mut self, now: Instant, room: CallId, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            self.fail_room(now, room);
+        }
+    }
+
+    /// Ends one of whom another core told something that a bug was found by.
+    fn fail_told(&mut self, now: Instant, from: RelayId, room: CallId, person: PersonId) {
+        if let Ok(key) = self.find(room, person) {
+            self.fail(now, key, &Failure::Panic);
+            return;
+        }
+        // They were not taken up yet, and would be missed here.
+        self.counters.panicked_sessions += 1;
+        self.tell(from, room, Body::Failed { person });
+    }
+
+    /// Ends a room here; the other cores, its owner and those who joined here are told.
+    fn fail_room(&mut self, now: Instant, room: CallId) {
+        let own =
+            |key: &Key| self.participants.get(*key).is_some_and(|it| it.session.relay().is_none());
+        let sessions = self.members(room).iter().filter(|key| own(key)).count() as u64;
+        tracing::error!(%room, sessions, "a bug in the relay ends a room");
+        self.counters.failed_sessions += sessions;
+        self.counters.panicked_sessions += sessions.max(1);
+        self.close_room(now, room);
+    }
+
+    /// Ends one participant whose session broke; the worker and the others go on. Of one
+    /// whose session is at another core, that one is told to end it, since they would be
+    /// missed here.
     pub(crate) fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
-        self.counters.failed_sessions += 1;
         self.counters.panicked_sessions += u64::from(matches!(failure, Failure::Panic));
+        let relayed = self.participants.get(key).is_some_and(|it| it.session.relay().is_some());
+        // A session counts where it is.
+        self.counters.failed_sessions += u64::from(!relayed);
         if let Some(participant) = self.participants.get(key) {
             tracing::warn!(
                 room = %participant.room,
@@ -56,6 +116,10 @@ impl Core {
                 %failure,
                 "session failed"
             );
+            let (room, person) = (participant.room, participant.person);
+            if let Some(relay) = participant.session.relay() {
+                self.tell(relay, room, Body::Failed { person });
+            }
         }
         self.end(now, key);
     }
@@ -81,6 +145,9 @@ pub(crate) enum Failure {
     Rtc(#[from] RtcError),
     #[error("a bug in the relay")]
     Panic,
+    /// A panic at a core that they are relayed to, which counts it.
+    #[error("a bug in the relay, at another of its workers")]
+    Elsewhere,
 }
 
 /// Runs one step of one session. A panic in it (a bug that hostile bytes found)

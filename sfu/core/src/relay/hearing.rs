@@ -6,7 +6,7 @@ use housecall_protocol::domain::TrackSource;
 use housecall_protocol::ids::{CallId, PersonId};
 
 use crate::codec::MAX_SPATIAL;
-use crate::core::Core;
+use crate::core::{Core, Failure};
 use crate::inbound::{Source, Stream};
 use crate::media::Plain;
 use crate::participant::Participant;
@@ -16,6 +16,12 @@ use crate::track::{Content, Track};
 
 impl Core {
     pub(crate) fn on_relayed(&mut self, now: Instant, from: RelayId, message: RelayMessage) {
+        self.guard_relayed(now, from, message, |core, message| {
+            core.take_relayed(now, from, message);
+        });
+    }
+
+    pub(crate) fn take_relayed(&mut self, now: Instant, from: RelayId, message: RelayMessage) {
         let RelayMessage { room, body } = message;
         let Some(entry) = self.rooms.get_mut(&room) else { return };
         if matches!(body, Body::Hello { .. }) && !entry.relays.contains(&from) {
@@ -60,7 +66,14 @@ impl Core {
             }
             Body::Packet { person, packet } => {
                 if let Some(key) = self.relayed(room, from, person) {
-                    self.guard(now, key, |core| core.on_relayed_packet(now, key, packet));
+                    self.on_relayed_packet(now, key, packet);
+                }
+            }
+            Body::Failed { person } => {
+                if let Ok(key) = self.find(room, person)
+                    && self.participants.get(key).is_some_and(|it| it.session.relay().is_none())
+                {
+                    self.fail(now, key, &Failure::Elsewhere);
                 }
             }
         }

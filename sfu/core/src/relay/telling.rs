@@ -48,9 +48,11 @@ impl Core {
     /// Says again all that another core should know of a room: messages to it were lost.
     pub fn repeat_to(&mut self, now: Instant, relay: RelayId, room: CallId) {
         if self.rooms.get(&room).is_some_and(|room| room.relays.contains(&relay)) {
-            let roster = self.roster(now, room);
-            self.tell(relay, room, Body::Hello { roster });
-            self.forget_told(room, relay);
+            self.guard_room(now, room, |core| {
+                let roster = core.roster(now, room);
+                core.tell(relay, room, Body::Hello { roster });
+                core.forget_told(room, relay);
+            });
         }
     }
 
@@ -64,7 +66,7 @@ impl Core {
         }
     }
 
-    pub(super) fn tell(&mut self, to: RelayId, room: CallId, body: Body) {
+    pub(crate) fn tell(&mut self, to: RelayId, room: CallId, body: Body) {
         self.outbox.push_back(Pending::Relay { to, message: RelayMessage { room, body } });
     }
 
