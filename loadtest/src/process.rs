@@ -8,24 +8,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Kernel ticks in a second, as `/proc` counts them (`USER_HZ`, always 100 on Linux).
-const TICKS_PER_SECOND: u64 = 100;
-
-/// User and system time of a process since its start.
+/// User and system time of a process since its start, in nanoseconds as the scheduler
+/// counts it: `/proc/PID/stat` has ticks of ten milliseconds, which are several joins.
 ///
 /// # Errors
 /// When there is no such process.
 pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name may hold anything, also spaces; it ends with the last parenthesis.
-    let (_, fields) = stat.rsplit_once(')').context("an odd /proc/PID/stat")?;
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<u64>())
-        .sum::<Result<_, _>>()?;
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
+    let clock = nix::time::clock_getcpuclockid(pid).context("no CPU clock of the process")?;
+    Ok(clock.now()?.into())
 }
 
 /// Resident memory of a process.

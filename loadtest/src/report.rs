@@ -67,9 +67,9 @@ pub fn per_packet_us(cpu: Duration, packets: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / packets.max(1) as f64
 }
 
-/// How many of them in a second of `time`; of no time, as of a kernel's tick.
+/// How many of them in a second of `time`; of no time, 0.
 pub fn per_second(count: usize, time: Duration) -> f64 {
-    count as f64 / time.as_secs_f64().max(0.01)
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
 /// The heading of [`line()`].
@@ -106,5 +106,11 @@ mod tests {
         let percentiles = Percentiles::of_ns((0..1000).rev().map(|n| n * 1000).collect());
         assert_eq!((percentiles.p50, percentiles.p99), (500.0, 990.0));
         assert_eq!(Percentiles::of_ns(Vec::new()).p99, 0.0);
+    }
+
+    #[test]
+    fn rates_are_of_the_time_they_took() {
+        assert_eq!(per_second(30, Duration::from_millis(15)), 2_000.0);
+        assert_eq!(per_second(30, Duration::ZERO), 0.0);
     }
 }

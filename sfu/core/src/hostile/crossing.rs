@@ -247,7 +247,7 @@ fn live(house: &mut House, room: CallId, acts: &[Act]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever is said when a bug is met: the cores agree afterwards on who is where, or
     /// a room's end was told; and the other room is as before.
