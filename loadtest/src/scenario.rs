@@ -34,6 +34,9 @@ pub enum Scenario {
     /// Livestreams to ever more subscribers, of which all but a few only count what comes,
     /// until a core is full. Only run when it is named.
     Sweep,
+    /// 150 one-to-one video calls, in each of which one only counts: half a core. Only run
+    /// when it is named.
+    Busy,
 }
 
 /// Subscribers of the sweep's livestreams.
@@ -87,6 +90,7 @@ impl Scenario {
             Self::Audio => "audio",
             Self::Meeting => "meeting",
             Self::Sweep => "sweep",
+            Self::Busy => "busy",
         }
     }
 
@@ -98,6 +102,7 @@ impl Scenario {
             Self::Audio => vec![Shape::audio(10, 200)],
             Self::Meeting => vec![Shape::meeting(30, 10)],
             Self::Sweep => SWEEP.map(Shape::counted_livestream).to_vec(),
+            Self::Busy => vec![Shape::counted_calls(150)],
         }
     }
 }
@@ -121,6 +126,12 @@ impl Shape {
 
     pub fn calls(calls: usize) -> Self {
         Self { rooms: calls, members: vec![Member::CAMERA; 2] }
+    }
+
+    fn counted_calls(calls: usize) -> Self {
+        let [one, other] =
+            [true, false].map(|only_counts| Member { only_counts, ..Member::CAMERA });
+        Self { rooms: calls, members: vec![one, other] }
     }
 
     pub fn audio(speakers: usize, listeners: usize) -> Self {
