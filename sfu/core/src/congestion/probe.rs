@@ -3,7 +3,8 @@
 //! A cluster is some packets at a given rate, real media first and padding for the
 //! rest. The slower one of the rates it left and arrived at is what the link
 //! carried. Clusters follow each other while they succeed, and wait longer each
-//! time they fail.
+//! time they fail, but for the first ones: a far end that notes packets late stretches
+//! one cluster, and hardly the next ones as well.
 
 /// A cluster lasts this long at its rate.
 const CLUSTER_US: u64 = 20_000;
@@ -33,7 +34,13 @@ const FACTOR: f64 = 2.0;
 const BEYOND_DESIRED: f64 = 1.1;
 /// The estimate reaches the desired rate when it is that near.
 const SATISFIED: f64 = 0.98;
-/// Wait after the first failure; it doubles with each further one.
+/// Failures at first that are tried again as soon as their reports are there, when this
+/// part of the cluster's rate was found: nothing is known of the path yet, and a picture
+/// waits.
+const FIRST_TRIES: u32 = 3;
+const TRY_INTERVAL_US: u64 = 100_000;
+const NEAR: f64 = 0.6;
+/// Wait after the first failure then; it doubles with each further one.
 const FIRST_INTERVAL_US: u64 = 1_000_000;
 const MAX_INTERVAL_US: u64 = 5_000_000;
 /// Wait after overuse, and the shorter one while a large fall may soon be over.
@@ -99,6 +106,8 @@ pub(super) struct Prober {
     started: bool,
     next_us: u64,
     interval_us: u64,
+    /// Failures left that are tried again at once.
+    tries: u32,
     /// Probes left of those that follow a large fall.
     hopes: u32,
 }
@@ -111,6 +120,7 @@ impl Prober {
             started: false,
             next_us: 0,
             interval_us: FIRST_INTERVAL_US,
+            tries: FIRST_TRIES,
             hopes: 0,
         }
     }
@@ -162,6 +172,7 @@ impl Prober {
     /// Probes would only disturb those who share it. After a large fall the question
     /// is another one: whether that was all.
     pub(super) fn on_overuse(&mut self, now_us: u64) {
+        self.tries = 0;
         let wait = if self.hopes > 0 { HOPE_INTERVAL_US } else { FULL_INTERVAL_US };
         self.next_us = self.next_us.max(now_us + wait);
     }
@@ -228,15 +239,23 @@ impl Prober {
                 if now_us >= until || cluster.reported >= cluster.sent_packets =>
             {
                 let finding = cluster.finding();
-                if finding.is_some_and(|finding| finding.succeeded) {
-                    self.succeed(now_us);
-                } else {
-                    self.fail(now_us);
+                match finding {
+                    Some(Finding { succeeded: true, .. }) => self.succeed(now_us),
+                    Some(found) if self.tries > 0 && found.rate_bps >= NEAR * cluster.rate_bps => {
+                        self.try_again(now_us);
+                    }
+                    Some(_) | None => self.fail(now_us),
                 }
                 finding
             }
             Phase::Idle | Phase::Sending(_) | Phase::Waiting(..) => None,
         }
+    }
+
+    const fn try_again(&mut self, now_us: u64) {
+        self.phase = Phase::Idle;
+        self.tries -= 1;
+        self.next_us = now_us + TRY_INTERVAL_US;
     }
 
     const fn succeed(&mut self, now_us: u64) {
@@ -247,6 +266,7 @@ impl Prober {
 
     fn fail(&mut self, now_us: u64) {
         self.phase = Phase::Idle;
+        self.tries = 0;
         self.next_us = now_us + self.interval_us;
         self.interval_us = (self.interval_us * 2).min(MAX_INTERVAL_US);
     }
