@@ -34,8 +34,10 @@ impl Core {
             self.expire_if_deserted(now, room);
         }
         if !knew {
-            let roster = self.roster(now, room);
-            self.tell(relay, room, Body::Hello { roster });
+            self.guard_room(now, room, |core| {
+                let roster = core.roster(now, room);
+                core.tell(relay, room, Body::Hello { roster });
+            });
         }
     }
 
