@@ -69,7 +69,7 @@ const LOADED: f64 = 0.8;
 /// What waits less may be jitter.
 const NOISE_QUEUE_US: i64 = 60_000;
 /// More than this multiple of the usual loss is more than chance.
-const USUAL_TWICE: f64 = 2.0;
+const UNUSUAL: f64 = 2.0;
 /// No probe into a queue this long, nor this soon after overuse.
 const QUIET_QUEUE_US: i64 = 80_000;
 const QUIET_US: u64 = 500_000;
@@ -214,7 +214,7 @@ impl Estimator {
         // What was sent before the last step back is lost of what that answered.
         let unanswered = newest_lost_us > self.aimd.decreased_at_us();
         let share = f64::from(lost) / f64::from(lost + received);
-        self.decide(now_us, unanswered && share > USUAL_TWICE * self.loss.usual());
+        self.decide(now_us, unanswered && share > UNUSUAL * self.loss.usual());
     }
 
     /// Something else than feedback tells that what is sent arrives: the receiver's

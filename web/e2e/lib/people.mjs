@@ -58,6 +58,15 @@ export async function takes(page, patientName) {
   await byTest(page, 'close-consultation').waitFor();
 }
 
+/** A patient with a question, and the doctor who took it. */
+export async function meet(browser, house, { phone, name, question, ...look }) {
+  const patient = await patientSignsIn(browser, house, { phone, name, ...look });
+  await asks(patient.page, question);
+  const doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall', ...look });
+  await takes(doctor.page, name);
+  return { patient, doctor };
+}
+
 /** The patient's tab; a conversation fills the screen, so back first. */
 export async function patientGoes(page, tab) {
   if (await byTest(page, `tab-${tab}`).isHidden()) await byTest(page, 'back').click();

@@ -9,7 +9,7 @@ import { inPanel, opensPeople } from '../lib/group.mjs';
 import { House } from '../lib/house.mjs';
 import { judge, LOOKS, suffixOf } from '../lib/judge.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet, operatorSignsIn } from '../lib/people.mjs';
 
 const PHONE = { width: 390, height: 844 };
 const NAMES = { ru: { patient: 'Нина Белых', colleague: 'Мария Соколова' }, en: { patient: 'Nina Belykh', colleague: 'Мария Соколова' } };
@@ -36,10 +36,7 @@ for (const look of LOOKS) {
       const faults = [];
       const see = async (person, name) => faults.push(...(await judge(person, `${name}-${suffix}`)));
 
-      const patient = await patientSignsIn(browser, house, { phone: '9005555001', name: names.patient, ...look });
-      await asks(patient.page, 'Болит');
-      const doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall', ...look });
-      await takes(doctor.page, names.patient);
+      const { patient, doctor } = await meet(browser, house, { phone: '9005555001', name: names.patient, question: 'Болит', ...look });
 
       await byTest(doctor.page, 'call-video').click();
       await byTest(patient.page, 'incoming-accept').waitFor();

@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { jpegWithSecrets, SECRET } from '../lib/fixtures.mjs';
 import { House } from '../lib/house.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Вера Долгих';
@@ -42,10 +42,7 @@ describe('files', () => {
   before(async () => {
     house = await House.start();
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005553101', name: NAME });
-    await asks(patient.page, 'Сейчас пришлю запись');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005553101', name: NAME, question: 'Сейчас пришлю запись' }));
   });
 
   after(async () => {

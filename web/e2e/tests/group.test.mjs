@@ -10,7 +10,7 @@ import {
 } from '../lib/group.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet, operatorSignsIn } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Пётр Лугин';
@@ -37,10 +37,7 @@ for (const [shape, env] of Object.entries(SHAPES)) describe(`a call of several p
   before(async () => {
     house = await House.start({ env });
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME });
-    await asks(patient.page, 'Можно созвониться?');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005554001', name: NAME, question: 'Можно созвониться?' }));
     colleague = await operatorSignsIn(browser, house, { email: 'sokolova@demo.housecall' });
   });
 

@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, received, sentLayers } from '../lib/media.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Лев Юдин';
@@ -22,10 +22,7 @@ describe('the sizes of a picture', () => {
   before(async () => {
     house = await House.start();
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005558001', name: NAME });
-    await asks(patient.page, 'Можно созвониться?');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005558001', name: NAME, question: 'Можно созвониться?' }));
   });
 
   after(async () => {

@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { cutSockets } from '../lib/media.mjs';
-import { asks, bubble, byTest, operatorSignsIn, patientSignsIn, takes, writes } from '../lib/people.mjs';
+import { bubble, byTest, meet, operatorSignsIn, writes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Нина Лебедева';
@@ -22,10 +22,7 @@ describe('answers, changes, and search', () => {
   before(async () => {
     house = await House.start();
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME });
-    await asks(patient.page, 'Когда будут готовы результаты анализов крови?');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005554001', name: NAME, question: 'Когда будут готовы результаты анализов крови?' }));
     // A reload would forget it.
     for (const side of [patient, doctor]) await side.page.evaluate(() => { window.__sameVisit = true; });
   });

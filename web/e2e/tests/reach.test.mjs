@@ -7,7 +7,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { Coturn } from '../lib/coturn.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows } from '../lib/media.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Нина Сетевая';
@@ -63,10 +63,7 @@ describe('a call out of a closed network', () => {
     // The certificate of the TURN server is signed by nobody the browser knows.
     browser = await launchBrowser(['--ignore-certificate-errors']);
     const options = { init: narrowNetwork };
-    patient = await patientSignsIn(browser, house, { phone: '9005554001', name: NAME, ...options });
-    await asks(patient.page, 'Слышно ли меня?');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall', ...options });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005554001', name: NAME, question: 'Слышно ли меня?', ...options }));
   });
 
   after(async () => {

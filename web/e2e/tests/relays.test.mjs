@@ -6,7 +6,7 @@ import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, received } from '../lib/media.mjs';
 import { Nats } from '../lib/nats.mjs';
-import { asks, byTest, operatorSignsIn, patientSignsIn, takes } from '../lib/people.mjs';
+import { byTest, meet } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Павел Переездов';
@@ -56,10 +56,7 @@ describe('a call and its relays', () => {
     house = await House.start({ env: env(), roles: REST });
     await startRelay();
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005556001', name: NAME });
-    await asks(patient.page, 'Вопрос перед переездом');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005556001', name: NAME, question: 'Вопрос перед переездом' }));
     await byTest(doctor.page, 'call-video').click();
     await byTest(patient.page, 'incoming-accept').click();
     await assertMediaFlows(patient.page, 'the patient');

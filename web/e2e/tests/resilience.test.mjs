@@ -6,7 +6,7 @@ import { after, before, describe } from 'node:test';
 import { eventually, launchBrowser } from '../lib/browser.mjs';
 import { House } from '../lib/house.mjs';
 import { assertMediaFlows, cutSockets } from '../lib/media.mjs';
-import { asks, bubble, byTest, operatorSignsIn, patientSignsIn, takes, writes } from '../lib/people.mjs';
+import { bubble, byTest, meet, writes } from '../lib/people.mjs';
 import { story } from '../lib/steps.mjs';
 
 const NAME = 'Олег Тихонов';
@@ -22,10 +22,7 @@ describe('nothing is lost', () => {
   before(async () => {
     house = await House.start();
     browser = await launchBrowser();
-    patient = await patientSignsIn(browser, house, { phone: '9005553001', name: NAME });
-    await asks(patient.page, 'Первый вопрос');
-    doctor = await operatorSignsIn(browser, house, { email: 'petrov@demo.housecall' });
-    await takes(doctor.page, NAME);
+    ({ patient, doctor } = await meet(browser, house, { phone: '9005553001', name: NAME, question: 'Первый вопрос' }));
   });
 
   after(async () => {
