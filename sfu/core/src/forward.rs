@@ -47,16 +47,16 @@ enum Outcome {
 
 impl Core {
     /// Passes a packet on to everybody whose slot carries its layer.
-    pub(crate) fn forward(&mut self, now: Instant, key: Key, media: &Media) {
-        let source = media.source;
+    pub(crate) fn forward(&mut self, now: Instant, key: Key, media: &Media<'_>) {
+        let source = media.plain.source;
         let Some(participant) = self.participants.get_mut(key) else { return };
         let Some(track) = participant.tracks.get_mut(source.track) else { return };
         let carried = TrackId { publisher: key, source: track.source };
         let Some(layer) = track.layers.get_mut(source.layer) else { return };
         if media.starts {
-            layer.keyframes.begin(media.timestamp);
+            layer.keyframes.begin(media.plain.timestamp);
         }
-        layer.keyframes.note(now, media.timestamp, media.marker);
+        layer.keyframes.note(now, media.plain.timestamp, media.plain.marker);
         // Taken and put back, so that no list is copied for each packet.
         let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
@@ -78,7 +78,7 @@ impl Core {
         now: Instant,
         carried: TrackId,
         subscriber: Subscriber,
-        media: &Media,
+        media: &Media<'_>,
     ) -> bool {
         let Some(participant) = self.participants.get_mut(subscriber.participant) else {
             return false;
@@ -87,7 +87,7 @@ impl Core {
         match delivery.outcome {
             Outcome::Queued { first } => {
                 self.counters.forwarded_packets += 1;
-                self.counters.forwarded_bytes += media.packet.payload().len() as u64;
+                self.counters.forwarded_bytes += media.plain.packet.payload().len() as u64;
                 if first {
                     let (room, participant) = (participant.room, participant.person);
                     self.emit(room, SfuEvent::Flowing { participant });
@@ -191,7 +191,7 @@ impl Core {
 }
 
 /// Queues a packet for a subscriber under the numbers of its slot.
-fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Delivery {
+fn write(now: Instant, to: &mut Participant, index: usize, media: &Media<'_>) -> Delivery {
     if !to.link.carries_media() || !to.outbound.is_open() {
         return Delivery::default();
     }
@@ -203,7 +203,7 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
         return Delivery { outcome: Outcome::Unusable, ..Delivery::default() };
     };
     let fate = slot.take(now, media);
-    let waits = slot.needs_keyframe() == Some(media.source.layer);
+    let waits = slot.needs_keyframe() == Some(media.plain.source.layer);
     let (numbers, marker, begins) = match fate {
         Fate::Sent { numbers, marker, begins } => (numbers, marker, begins),
         Fate::LeftOut => return Delivery { waits, ..Delivery::default() },
@@ -212,7 +212,7 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
         }
     };
     slot.passing.pass();
-    let mut packet = media.packet.clone();
+    let mut packet = media.plain.packet.clone();
     let repeats = slot.loses_much();
     let (payload_type, patch) = encode(ours, media, repeats, &mut packet, numbers.patch);
     if let Some(descriptor) = slot.descriptor(media, &numbers) {
@@ -256,17 +256,15 @@ fn write(now: Instant, to: &mut Participant, index: usize, media: &Media) -> Del
 /// payload type, and what changes in its payload.
 fn encode(
     ours: Ours,
-    media: &Media,
+    media: &Media<'_>,
     repeats: bool,
     packet: &mut Packet,
     patch: Patch,
 ) -> (u8, Patch) {
     let Some(redundant) = &media.redundant else {
-        let repeated = media
-            .earlier
-            .as_ref()
-            .filter(|_| repeats)
-            .and_then(|earlier| Some((ours.red?, repeat(ours.plain, earlier, &media.packet)?)));
+        let repeated = media.earlier.as_ref().filter(|_| repeats).and_then(|earlier| {
+            Some((ours.red?, repeat(ours.plain, earlier, &media.plain.packet)?))
+        });
         let Some((red, repeated)) = repeated else { return (ours.plain, patch) };
         *packet = repeated;
         return (red, patch);
@@ -288,15 +286,15 @@ fn repeat(payload_type: u8, (age, before): &(u32, Packet), newest: &Packet) -> O
 
 /// The subscriber's payload types for the packet's codec; each peer connection has its
 /// own numbers.
-fn payload_types(to: &mut Participant, index: usize, media: &Media) -> Option<Ours> {
-    let source = media.format.payload_type;
+fn payload_types(to: &mut Participant, index: usize, media: &Media<'_>) -> Option<Ours> {
+    let source = media.plain.format.payload_type;
     let slot = to.slots.get_mut(index)?;
     if let Some((known, ours)) = slot.translated
         && known == source
     {
         return ours;
     }
-    let ours = to.inbound.formats.matching(&media.format.spec, &slot.payload_types);
+    let ours = to.inbound.formats.matching(&media.plain.format.spec, &slot.payload_types);
     slot.translated = Some((source, ours));
     ours
 }

@@ -28,19 +28,8 @@ const MAX_REPEATED_MS: u32 = 60;
 
 /// A packet with what is the same for all subscribers.
 #[derive(Debug)]
-pub(crate) struct Media {
-    pub(crate) packet: Packet,
-    pub(crate) source: Source,
-    pub(crate) ssrc: u32,
-    /// Extended sequence number.
-    pub(crate) seq: u64,
-    pub(crate) timestamp: u32,
-    pub(crate) marker: bool,
-    /// No later packet of the stream came before it.
-    pub(crate) in_order: bool,
-    /// The stream's numbers do not go on from where they were.
-    pub(crate) jumped: bool,
-    pub(crate) format: Format,
+pub(crate) struct Media<'a> {
+    pub(crate) plain: &'a Plain,
     /// What a packet of video is; `None` for audio, and for packets without a payload.
     pub(crate) frame: Option<Frame>,
     /// How a packet of audio carries earlier ones again.
@@ -119,22 +108,22 @@ impl Core {
             return;
         }
         match participant.plain(opened) {
-            Some(plain) => self.pass_on_plain(now, key, plain),
+            Some(plain) => self.pass_on_plain(now, key, &plain),
             None => self.counters.unusable_packets += 1,
         }
     }
 
     /// Passes on a packet that may be, wherever it was opened.
-    pub(crate) fn pass_on_plain(&mut self, now: Instant, key: Key, plain: Plain) {
+    pub(crate) fn pass_on_plain(&mut self, now: Instant, key: Key, plain: &Plain) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         let bytes = plain.packet.len();
         let Some(media) = participant.media(plain) else {
             self.counters.unusable_packets += 1;
             return;
         };
-        participant.count(now, media.source, bytes, media.frame.as_ref());
-        if media.format.spec.codec.is_audio() {
-            self.hear(now, key, media.source.track, &media.packet);
+        participant.count(now, plain.source, bytes, media.frame.as_ref());
+        if plain.format.spec.codec.is_audio() {
+            self.hear(now, key, plain.source.track, &plain.packet);
         }
         self.forward(now, key, &media);
     }
@@ -290,7 +279,7 @@ impl Participant {
 
     /// Reads what subscribers need to know of a packet. `None` when no decoder could use
     /// it.
-    fn media(&mut self, plain: Plain) -> Option<Media> {
+    fn media<'a>(&mut self, plain: &'a Plain) -> Option<Media<'a>> {
         let packet = &plain.packet;
         let track = self.tracks.get_mut(plain.source.track)?;
         let layer = track.layers.get_mut(plain.source.layer)?;
@@ -324,22 +313,9 @@ impl Participant {
             None
         };
         let layer = self.layer_mut(plain.source)?;
-        let earlier = audio.then(|| layer.remember(&plain)).flatten();
-        Some(Media {
-            source: plain.source,
-            ssrc: plain.ssrc,
-            seq: plain.received.seq,
-            timestamp: plain.timestamp,
-            marker: plain.marker,
-            in_order: plain.received.in_order,
-            jumped: plain.received.jumped,
-            format: plain.format,
-            starts: audio || frame.is_some_and(|frame| frame.starts_keyframe),
-            frame,
-            earlier,
-            redundant,
-            packet: plain.packet,
-        })
+        let earlier = audio.then(|| layer.remember(plain)).flatten();
+        let starts = audio || frame.is_some_and(|frame| frame.starts_keyframe);
+        Some(Media { plain, frame, redundant, earlier, starts })
     }
 
     /// Counts what a layer costs. `frame`: which layer within the stream, if it is known.

@@ -171,22 +171,22 @@ impl Slot {
     }
 
     /// Decides on a packet of the track, and numbers it.
-    pub(crate) fn take(&mut self, now: Instant, media: &Media) -> Fate {
-        if media.jumped {
+    pub(crate) fn take(&mut self, now: Instant, media: &Media<'_>) -> Fate {
+        if media.plain.received.jumped {
             self.restart();
         }
         let source = Source {
-            ssrc: media.ssrc,
-            seq: media.seq,
-            timestamp: media.timestamp,
-            clock_rate: media.format.clock_rate(),
+            ssrc: media.plain.ssrc,
+            seq: media.plain.received.seq,
+            timestamp: media.plain.timestamp,
+            clock_rate: media.plain.format.clock_rate(),
             frame: media.frame.as_ref(),
         };
         let verdict = match self.kind {
-            MediaKind::Audio if self.numbers.follows(media.ssrc) => {
-                Verdict::Pass { marker: media.marker }
+            MediaKind::Audio if self.numbers.follows(media.plain.ssrc) => {
+                Verdict::Pass { marker: media.plain.marker }
             }
-            MediaKind::Audio => Verdict::Begin { marker: media.marker },
+            MediaKind::Audio => Verdict::Begin { marker: media.plain.marker },
             MediaKind::Video => self.decide(media),
         };
         let (numbers, marker, begins) = match verdict {
@@ -203,9 +203,9 @@ impl Slot {
 
     /// The dependency descriptor of a packet that is sent here, when it has to differ:
     /// by the frame number, or because the receiver should know which layers it gets.
-    pub(crate) fn descriptor(&self, media: &Media, numbers: &Outgoing) -> Option<Vec<u8>> {
+    pub(crate) fn descriptor(&self, media: &Media<'_>, numbers: &Outgoing) -> Option<Vec<u8>> {
         let Some(Frame { detail: Detail::Links(links), .. }) = &media.frame else { return None };
-        let bytes = media.packet.extension(Extension::DependencyDescriptor)?;
+        let bytes = media.plain.packet.extension(Extension::DependencyDescriptor)?;
         let layer = self.selector.within().map(|layer| (layer.spatial, layer.temporal));
         let told = layer.filter(|(spatial, temporal)| {
             let begins = links.role(*spatial, *temporal).indication == Indication::Switch;
@@ -220,16 +220,16 @@ impl Slot {
         Some(own)
     }
 
-    fn decide(&mut self, media: &Media) -> Verdict {
+    fn decide(&mut self, media: &Media<'_>) -> Verdict {
         // Padding: of no layer, and nothing that a receiver would miss.
         let Some(frame) = &media.frame else { return Verdict::Skip };
         self.selector.decide(Candidate {
             // Tracks have no more streams than layers that are told apart.
-            stream: media.source.layer as u8,
-            ssrc: media.ssrc,
-            timestamp: media.timestamp,
-            marker: media.marker,
-            in_order: media.in_order,
+            stream: media.plain.source.layer as u8,
+            ssrc: media.plain.ssrc,
+            timestamp: media.plain.timestamp,
+            marker: media.plain.marker,
+            in_order: media.plain.received.in_order,
             frame,
         })
     }

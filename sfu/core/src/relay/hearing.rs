@@ -223,7 +223,7 @@ impl Core {
             return;
         }
         match participant.receive_relayed(now, relayed) {
-            Some(plain) if plain.received.fresh => self.pass_on_plain(now, key, plain),
+            Some(plain) if plain.received.fresh => self.pass_on_plain(now, key, &plain),
             // Twice, or of a track that was not told of yet.
             Some(_) | None => self.counters.unusable_packets += 1,
         }

@@ -103,22 +103,26 @@ impl Core {
     }
 
     /// Passes a packet of one of ours on to the cores that want its track.
-    pub(crate) fn relay_media(&mut self, key: Key, media: &Media) {
+    pub(crate) fn relay_media(&mut self, key: Key, media: &Media<'_>) {
         let Some(participant) = self.participants.get(key) else { return };
-        let Some(track) = participant.tracks.get(media.source.track) else { return };
+        let Some(track) = participant.tracks.get(media.plain.source.track) else { return };
+        if track.relaying.wishes.is_empty() {
+            return;
+        }
+        let plain = media.plain;
+        let packet = RelayedPacket {
+            source: track.source,
+            layer: plain.source.layer,
+            ssrc: plain.ssrc,
+            sequence: plain.received.seq as u16,
+            timestamp: plain.timestamp,
+            marker: plain.marker,
+            redundant: plain.redundant,
+            format: plain.format,
+            packet: plain.packet.clone(),
+        };
         for (relay, _) in &track.relaying.wishes {
-            let packet = RelayedPacket {
-                source: track.source,
-                layer: media.source.layer,
-                ssrc: media.ssrc,
-                sequence: media.seq as u16,
-                timestamp: media.timestamp,
-                marker: media.marker,
-                redundant: media.redundant.is_some(),
-                format: media.format,
-                packet: media.packet.clone(),
-            };
-            let body = Body::Packet { person: participant.person, packet };
+            let body = Body::Packet { person: participant.person, packet: packet.clone() };
             let message = RelayMessage { room: participant.room, body };
             self.outbox.push_back(Pending::Relay { to: *relay, message });
             self.counters.relayed_packets += 1;
