@@ -46,20 +46,36 @@ impl Watch {
     }
 
     /// Sleeps until something has come or time is up; says what.
-    pub(crate) fn wait(&self, timeout: EpollTimeout) -> impl Iterator<Item = Source> + use<> {
+    pub(crate) fn wait(&self, timeout: EpollTimeout) -> Ready {
         let mut events = [EpollEvent::empty(); EVENTS_PER_TURN];
-        let ready = match self.epoll.wait(&mut events, timeout) {
-            Ok(ready) => ready,
+        let count = match self.epoll.wait(&mut events, timeout) {
+            Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(error) => {
                 tracing::error!(%error, "epoll");
                 0
             }
         };
-        events.into_iter().take(ready).map(|event| match event.data() {
+        Ready { events, count }
+    }
+}
+
+/// What has come.
+pub(crate) struct Ready {
+    events: [EpollEvent; EVENTS_PER_TURN],
+    count: usize,
+}
+
+impl Ready {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
+        self.events.iter().take(self.count).map(|event| match event.data() {
             0 => Source::Waker,
             1 => Source::Tcp,
             key => Source::Udp(usize::try_from(key - FIRST_UDP).unwrap_or(usize::MAX)),
         })
+    }
+
+    pub(crate) fn includes(&self, source: Source) -> bool {
+        self.sources().any(|ready| ready == source)
     }
 }

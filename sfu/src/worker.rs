@@ -31,7 +31,7 @@ use crate::links::{self, Links};
 use crate::metrics::{Metrics, Share};
 use crate::socket::{MAX_DATAGRAM_BYTES, MediaSocket, UdpPort};
 use crate::tcp::{self, TcpPort};
-use crate::watch::{Source, Watch};
+use crate::watch::{Ready, Source, Watch};
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -220,9 +220,12 @@ impl Thread {
             let ready = self.sleep(timeout);
             // The one clock read of a turn: all that came is taken as come now.
             let now = clock();
+            if ready.includes(Source::Waker) {
+                self.empty_waker();
+            }
             let next = self.obey(now, core);
             let is_behind = self.hear(now, core);
-            self.receive(now, core, ready, &mut buffer);
+            self.receive(now, core, &ready, &mut buffer);
             core.handle(now, Input::Timeout);
             self.links.retry(now, core);
             timeout = earlier(self.drain(now, core), self.tcp.timeout());
@@ -238,7 +241,7 @@ impl Thread {
         }
     }
 
-    fn sleep(&self, until: Option<Instant>) -> impl Iterator<Item = Source> + use<> {
+    fn sleep(&self, until: Option<Instant>) -> Ready {
         let waits = !self.waiting.is_empty() || self.links.is_behind();
         let retry = waits.then(|| clock() + RETRY);
         self.watch.wait(sleep_timeout(earlier(until, retry)))
@@ -253,15 +256,9 @@ impl Thread {
         true
     }
 
-    fn receive(
-        &mut self,
-        now: Instant,
-        core: &mut Core,
-        ready: impl Iterator<Item = Source>,
-        buffer: &mut [u8],
-    ) {
+    fn receive(&mut self, now: Instant, core: &mut Core, ready: &Ready, buffer: &mut [u8]) {
         let mut tcp_is_ready = self.tcp.timeout().is_some_and(|due| due <= now);
-        for source in ready {
+        for source in ready.sources() {
             match source {
                 Source::Waker => {}
                 Source::Tcp => tcp_is_ready = true,
@@ -275,10 +272,13 @@ impl Thread {
         }
     }
 
-    fn obey(&mut self, now: Instant, core: &mut Core) -> Next {
-        // Emptied before the queue is read, so that no command is left asleep.
+    /// Before the queues are read, so that nothing in them is left asleep.
+    fn empty_waker(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.woken).read(&mut bytes), Ok(length) if length == bytes.len()) {}
+    }
+
+    fn obey(&mut self, now: Instant, core: &mut Core) -> Next {
         loop {
             match self.inbox.try_recv() {
                 Ok(Command::Request { request, answer }) => {
