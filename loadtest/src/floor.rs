@@ -5,7 +5,8 @@
 //! [`serve`] is that program; it runs as a process of its own, on the core the relay
 //! runs on. [`measure`] drives it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use serde::{Deserialize, Serialize};
 
 use crate::media::{Kind, Source};
@@ -182,9 +185,9 @@ pub fn measure(shape: &Shape, core: usize, time: Duration) -> anyhow::Result<f64
     let routes = serde_json::to_string(&Routes { routes: clients.routes.clone() })?;
     writeln!(floor.input, "{routes}")?;
     let pid = floor.child.id();
-    clients.drive(floor.address, WARM_UP);
+    clients.drive(floor.address, WARM_UP)?;
     let (sent, cpu) = (floor.sent()?, process::cpu_time(pid)?);
-    clients.drive(floor.address, time);
+    clients.drive(floor.address, time)?;
     let (sent, cpu) = (floor.sent()? - sent, process::cpu_time(pid)?.saturating_sub(cpu));
     Ok(report::per_packet_us(cpu, sent))
 }
@@ -236,33 +239,47 @@ impl Clients {
         Ok(Self { sockets, sources, routes, inbound: Inbound::new() })
     }
 
-    /// Sends what is due and throws away what comes.
-    fn drive(&mut self, floor: SocketAddr, time: Duration) {
+    /// Sends what is due and throws away what comes, asleep in between until either
+    /// is there, as the clients of [`crate::fleet`] do: what wakes whom is most of the
+    /// kernel's part while a core has little to do.
+    fn drive(&mut self, floor: SocketAddr, time: Duration) -> anyhow::Result<()> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (index, socket) in self.sockets.iter().enumerate() {
+            epoll.add(socket.inner(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        }
+        let mut events = [EpollEvent::empty(); 64];
         let begin = clock();
         let count = self.sources.len().max(1) as u32;
-        let mut due: Vec<_> = (0..)
-            .zip(&self.sources)
-            .map(|(index, (_, source))| begin + source.interval() * index / count)
-            .collect();
+        let first = |(index, (_, source)): (u32, &(usize, Source))| {
+            Reverse((begin + source.interval() * index / count, index as usize))
+        };
+        let mut schedule: BinaryHeap<_> = (0..).zip(&self.sources).map(first).collect();
         loop {
             let now = clock();
             if now >= begin + time {
-                return;
+                return Ok(());
             }
-            for (due, (socket, source)) in due.iter_mut().zip(&mut self.sources) {
-                if *due > now {
-                    continue;
-                }
-                *due += source.interval();
+            while let Some(&Reverse((due, index))) = schedule.peek().filter(|next| next.0.0 <= now)
+            {
+                schedule.pop();
+                let (socket, source) = &mut self.sources[index];
+                schedule.push(Reverse((due + source.interval(), index)));
                 for mut piece in source.frame(false, 0) {
                     piece.payload.resize(piece.payload.len() + HEADER_BYTES, 0);
                     self.sockets[*socket].send(floor, &piece.payload);
                 }
             }
-            for socket in &self.sockets {
+            let next = schedule.peek().map_or(begin + time, |next| next.0.0.min(begin + time));
+            let left = next.saturating_duration_since(clock()).as_micros().div_ceil(1_000);
+            let patience = EpollTimeout::try_from(left).unwrap_or(EpollTimeout::ZERO);
+            let ready = match epoll.wait(&mut events, patience) {
+                Err(Errno::EINTR) => 0,
+                ready => ready?,
+            };
+            for event in &events[..ready] {
+                let socket = &self.sockets[event.data() as usize];
                 while socket.receive(&mut self.inbound, |_, _, _| {}) {}
             }
-            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
