@@ -145,7 +145,7 @@ struct Process {
 
 impl Process {
     fn start(core: usize) -> anyhow::Result<Self> {
-        let mut child = process::pinned(core, &std::env::current_exe()?)
+        let mut child = process::pinned(&[core], &std::env::current_exe()?)
             .arg("floor")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

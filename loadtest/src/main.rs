@@ -163,15 +163,15 @@ struct RelayBench {
     /// Seconds before counting begins: the relay's estimates grow to the streams' rates.
     #[arg(long, default_value_t = 8)]
     warm_up: u64,
-    /// Workers of the relay, all on its core; over several of them rooms spread evenly.
+    /// Workers of the relay, all on its cores; over several of them rooms spread evenly.
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    /// The relay's core.
-    #[arg(long, default_value_t = 0)]
-    relay_core: usize,
-    /// The clients' core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    /// The relay's cores, with commas between; the floor runs on the first of them.
+    #[arg(long, value_delimiter = ',', default_values_t = [0])]
+    relay_cores: Vec<usize>,
+    /// The clients' cores.
+    #[arg(long, value_delimiter = ',', default_values_t = [1])]
+    load_cores: Vec<usize>,
     /// Where the figures are written.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -287,7 +287,7 @@ fn write(figures: &impl Serialize, out: Option<&Path>) -> anyhow::Result<()> {
 }
 
 fn bench(arguments: &RelayBench) -> anyhow::Result<()> {
-    process::pin_self(arguments.load_core)?;
+    process::pin_self(&arguments.load_cores)?;
     let report = runtime()?.block_on(bench_all(arguments))?;
     if let Some(path) = &arguments.out {
         let text = serde_json::to_string_pretty(&report)?;
@@ -348,7 +348,7 @@ async fn bench_one(
     shape: &Shape,
     housecall: &Path,
 ) -> anyhow::Result<Figures> {
-    let core = arguments.relay_core;
+    let core = *arguments.relay_cores.first().context("the relay needs a core")?;
     let floor_time = Duration::from_secs((arguments.seconds / 3).max(1));
     let before = floor::measure(shape, core, floor_time)?;
     let nats = NatsServer::start().await;
@@ -370,7 +370,7 @@ async fn bench_one(
     Ok(figures)
 }
 
-/// `housecall serve --roles sfu` on one core. Stopped when dropped.
+/// `housecall serve --roles sfu` on its cores. Stopped when dropped.
 struct Relay {
     child: Child,
     metrics: SocketAddr,
@@ -391,7 +391,7 @@ impl Relay {
         let housecall =
             &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
-        let mut command: Command = process::pinned(arguments.relay_core, housecall);
+        let mut command: Command = process::pinned(&arguments.relay_cores, housecall);
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
             .args(["--private-listen", &metrics.to_string(), "--data-dir"])

@@ -67,10 +67,11 @@ pub fn datagrams_dropped() -> anyhow::Result<u64> {
     Ok(dropped.sum::<Result<_, _>>()?)
 }
 
-/// A command that will run on one core only, its output thrown away.
-pub fn pinned(core: usize, program: &Path) -> Command {
+/// A command that will run on these cores only, its output thrown away.
+pub fn pinned(cores: &[usize], program: &Path) -> Command {
+    let list: Vec<_> = cores.iter().map(usize::to_string).collect();
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command.args(["--cpu-list", &list.join(",")]).arg(program);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
@@ -78,12 +79,14 @@ pub fn pinned(core: usize, program: &Path) -> Command {
 /// Pins this process: the calling thread and those it will start.
 ///
 /// # Errors
-/// When there is no such core.
-pub fn pin_self(core: usize) -> anyhow::Result<()> {
+/// When there are no such cores.
+pub fn pin_self(cores: &[usize]) -> anyhow::Result<()> {
     let mut set = nix::sched::CpuSet::new();
-    set.set(core)?;
+    for core in cores {
+        set.set(*core)?;
+    }
     nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)
-        .with_context(|| format!("this process cannot run on core {core}"))
+        .with_context(|| format!("this process cannot run on cores {cores:?}"))
 }
 
 #[cfg(test)]

@@ -27,6 +27,10 @@ pub struct Figures {
     /// Datagrams that sockets of this machine had no room for meanwhile.
     pub dropped_by_sockets: u64,
     pub forward_latency_us: Percentiles,
+    /// How long the relay's turns took, each weighed by that: of a hundred packets that come
+    /// while it works, so many come in a turn no longer than this (the bound of a bucket of
+    /// its histogram). They leave by the end of the next turn, if they are not paced.
+    pub turn_us: Percentiles,
     pub rss_kib_per_participant: f64,
     /// From the first offer sent to the last session up, both sides' work in it.
     pub joins_per_second: f64,

@@ -11,6 +11,7 @@ use housecall_protocol::ids::CallId;
 
 use crate::clock;
 use crate::fleet::{Fleet, Totals};
+use crate::metrics::Buckets;
 use crate::peer::Peer;
 use crate::report::{Figures, Percentiles, per_packet_us, per_second};
 use crate::rooms::Relay;
@@ -108,15 +109,18 @@ struct Reading {
     /// Of this process.
     own_cpu: Duration,
     allocations: u64,
+    /// Milliseconds of the relay's turns.
+    turns: Buckets,
     /// Packets that the witnesses received.
     witnessed: u64,
 }
 
 impl Reading {
     async fn take(plan: &Plan, witnesses: &Witnesses) -> anyhow::Result<Self> {
+        let page = metrics::read(plan.relay_metrics).await?;
         Ok(Self {
-            allocations: metrics::read(plan.relay_metrics, "housecall_sfu_allocations_total")
-                .await?,
+            allocations: page.counter("housecall_sfu_allocations_total")?,
+            turns: page.histogram("housecall_sfu_turn_milliseconds"),
             witnessed: witnesses.packets(),
             cpu: process::cpu_time(plan.relay_pid)?,
             own_cpu: process::cpu_time(std::process::id())?,
@@ -163,6 +167,10 @@ fn figures(shape: &Shape, joined: &Joined, totals: Totals, measured: &Measured) 
         lost_in_relay: lost.saturating_sub(measured.dropped),
         dropped_by_sockets: measured.dropped,
         forward_latency_us: Percentiles::of_ns(totals.latencies_ns),
+        turn_us: Percentiles {
+            p50: after.turns.weighted_quantile(&before.turns, 0.50) * 1e3,
+            p99: after.turns.weighted_quantile(&before.turns, 0.99) * 1e3,
+        },
         rss_kib_per_participant: measured.resident_kib as f64 / in_memory as f64,
         joins_per_second: per_second(joined.count, joined.took),
         joins_per_core_second: per_second(joined.count, joined.cpu),

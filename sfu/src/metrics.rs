@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     pub(crate) unrelayed: IntCounter,
     pub(crate) lost_events: IntCounter,
     pub(crate) join_ms: Histogram,
+    pub(crate) turn_ms: Histogram,
     pub(crate) tcp: TcpMetrics,
 }
 
@@ -95,6 +96,16 @@ impl Metrics {
             .buckets(vec![5.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 5000.0]),
         )?;
         registry.register(Box::new(join_ms.clone()))?;
+        let turn_ms = Histogram::with_opts(
+            HistogramOpts::new(
+                "housecall_sfu_turn_milliseconds",
+                "From a worker's waking until it has sent what came; what comes waits no longer",
+            )
+            .buckets(vec![
+                0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
+            ]),
+        )?;
+        registry.register(Box::new(turn_ms.clone()))?;
         Ok(Self {
             rooms: gauge("housecall_sfu_rooms", "Rooms")?,
             participants: gauge("housecall_sfu_participants", "Participants")?,
@@ -151,6 +162,7 @@ impl Metrics {
                 "Quality reports dropped because their reader was behind",
             )?,
             join_ms,
+            turn_ms,
             tcp: TcpMetrics::register(registry)?,
         })
     }

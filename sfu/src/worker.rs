@@ -215,36 +215,39 @@ impl Thread {
 
     fn run(&mut self, core: &mut Core) {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
-        let mut timeout = None;
+        let (mut now, mut timeout) = (clock(), None);
         loop {
-            let ready = self.sleep(timeout);
-            // The one clock read of a turn: all that came is taken as come now.
-            let now = clock();
+            let ready = self.sleep(now, timeout);
+            // All that came is taken as come now.
+            let woken = clock();
             if ready.includes(Source::Waker) {
                 self.empty_waker();
             }
-            let next = self.obey(now, core);
-            let is_behind = self.hear(now, core);
-            self.receive(now, core, &ready, &mut buffer);
-            core.handle(now, Input::Timeout);
-            self.links.retry(now, core);
-            timeout = earlier(self.drain(now, core), self.tcp.timeout());
+            let next = self.obey(woken, core);
+            let is_behind = self.hear(woken, core);
+            self.receive(woken, core, &ready, &mut buffer);
+            core.handle(woken, Input::Timeout);
+            self.links.retry(woken, core);
+            timeout = earlier(self.drain(woken, core), self.tcp.timeout());
             if is_behind {
-                timeout = Some(now);
+                timeout = Some(woken);
             }
             self.links.wake();
             self.share.update(&self.metrics, core);
             self.flush_events();
+            now = clock();
+            let took = now.saturating_duration_since(woken);
+            self.metrics.turn_ms.observe(took.as_secs_f64() * 1e3);
             if let Next::Stop = next {
                 return;
             }
         }
     }
 
-    fn sleep(&self, until: Option<Instant>) -> Ready {
+    fn sleep(&self, now: Instant, until: Option<Instant>) -> Ready {
         let waits = !self.waiting.is_empty() || self.links.is_behind();
-        let retry = waits.then(|| clock() + RETRY);
-        self.watch.wait(sleep_timeout(earlier(until, retry)))
+        let retry = waits.then(|| now + RETRY);
+        self.watch.wait(sleep_timeout(now, earlier(until, retry)))
     }
 
     /// Takes what other workers told. Whether there is more.
@@ -374,9 +377,9 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Milliseconds to sleep, rounded up: waking early would spin.
-fn sleep_timeout(until: Option<Instant>) -> EpollTimeout {
+fn sleep_timeout(now: Instant, until: Option<Instant>) -> EpollTimeout {
     let Some(until) = until else { return EpollTimeout::NONE };
-    let left = until.saturating_duration_since(clock());
+    let left = until.saturating_duration_since(now);
     let milliseconds = left.as_micros().div_ceil(1000);
     EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
 }

@@ -113,6 +113,9 @@ async fn a_call(config: Config) -> Relay {
         })
         .await;
     assert!(relay.metric("housecall_sfu_forwarded_packets_total") >= 200.0);
+    // Each packet of two peers came in a turn, in which others may have come as well.
+    assert!(relay.metric("housecall_sfu_turn_milliseconds_count") >= 20.0);
+    assert!(relay.metric("housecall_sfu_turn_milliseconds_sum") > 0.0);
     assert_eq!(relay.metric("housecall_sfu_participants"), 2.0);
 
     one.close().await;
