@@ -10,9 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::clock;
+use crate::doze::Doze;
 use crate::headers::{Head, Line};
 use crate::media::Mark;
 use crate::peer::{Arrived, Peer};
@@ -113,7 +113,7 @@ impl Fleet {
 
 struct Driver {
     peers: Vec<Peer>,
-    epoll: Epoll,
+    doze: Doze,
     inbox: Receiver<Order>,
     progress: Arc<Progress>,
     counts: Counts,
@@ -149,7 +149,7 @@ impl Driver {
         let streams = streams as usize;
         Ok(Self {
             peers: Vec::new(),
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            doze: Doze::new()?,
             inbox,
             progress,
             counts: Counts {
@@ -172,7 +172,6 @@ impl Driver {
     }
 
     fn run(&mut self) -> anyhow::Result<Totals> {
-        let mut events = [EpollEvent::empty(); 64];
         loop {
             let now = clock();
             self.send_due(now);
@@ -183,23 +182,21 @@ impl Driver {
                 self.sweep(now);
                 self.next_sweep = now + SWEEP;
             }
-            let ready = self.epoll.wait(&mut events, self.patience());
-            let ready = ready.or_else(|error| match error {
-                nix::errno::Errno::EINTR => Ok(0),
-                error => Err(error),
-            })?;
+            let patience = self.patience();
+            let Self { doze, peers, inbound, counts, .. } = self;
+            let ready = doze.wait(patience)?;
             let now = clock();
-            for event in &events[..ready] {
-                self.read(now, event.data() as usize);
+            for index in ready {
+                let Some(peer) = peers.get_mut(index) else { continue };
+                while peer.read(now, inbound, &mut |arrived| counts.note(index, &arrived)) {}
             }
         }
     }
 
-    /// Milliseconds until something is due, rounded down: late is worse than early.
-    fn patience(&self) -> EpollTimeout {
+    /// Until something is due.
+    fn patience(&self) -> Duration {
         let next = self.schedule.peek().map_or(self.next_sweep, |Reverse((at, ..))| *at);
-        let left = next.min(self.next_sweep).saturating_duration_since(clock());
-        EpollTimeout::try_from(left.as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::ZERO)
+        next.min(self.next_sweep).saturating_duration_since(clock())
     }
 
     /// Whether to stop.
@@ -221,8 +218,7 @@ impl Driver {
     }
 
     fn add(&mut self, now: Instant, mut peer: Peer) -> anyhow::Result<()> {
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.peers.len() as u64);
-        self.epoll.add(peer.socket.inner(), event)?;
+        self.doze.add(peer.socket.inner(), self.peers.len())?;
         peer.wake(now, &mut |_| {});
         self.counts.seen.push(vec![false; self.counts.streams]);
         self.counts.received.push(vec![0; self.counts.streams]);
@@ -273,12 +269,6 @@ impl Driver {
         self.progress.connected.store(connected, Ordering::Relaxed);
         self.progress.failed.store(failed, Ordering::Relaxed);
         self.progress.flowing.store(self.counts.flowing, Ordering::Relaxed);
-    }
-
-    fn read(&mut self, now: Instant, index: usize) {
-        let Some(peer) = self.peers.get_mut(index) else { return };
-        let counts = &mut self.counts;
-        while peer.read(now, &mut self.inbound, &mut |arrived| counts.note(index, &arrived)) {}
     }
 
     fn next_numbers(&self) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! The least a relay must do: receive a packet once, encrypt it and send it once
-//! per destination, with the same sizes and bursts over the same sockets. Whatever
-//! a relay costs above it is its own.
+//! per destination, with the same sizes and bursts over the same sockets, letting packets
+//! come together for as long as the relay does. Whatever a relay costs above it is its own.
 //!
 //! [`serve`] is that program; it runs as a process of its own, on the core the relay
 //! runs on. [`measure`] drives it.
@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use serde::{Deserialize, Serialize};
 
+use crate::doze::Doze;
 use crate::media::{Kind, Source};
 use crate::process;
 use crate::scenario::Shape;
@@ -36,12 +35,12 @@ struct Routes {
     routes: Vec<(SocketAddr, Vec<SocketAddr>)>,
 }
 
-/// The program: prints its address, reads the routes, forwards; says how many packets
+/// The program, which lets packets come together for `gather` as the relay does: prints its address, reads the routes, forwards; says how many packets
 /// it has sent for every further line, and ends with its input.
 ///
 /// # Errors
 /// When the system refuses a socket or the input is not what it should be.
-pub fn serve() -> anyhow::Result<()> {
+pub fn serve(gather: Duration) -> anyhow::Result<()> {
     let mut input = BufReader::new(std::io::stdin());
     let socket = LoadSocket::plain()?;
     println!("{}", socket.address);
@@ -57,7 +56,9 @@ pub fn serve() -> anyhow::Result<()> {
         burst: Vec::new(),
     };
     let mut buffer = [0; 2_048];
+    let mut earliest = clock();
     loop {
+        std::thread::sleep(earliest.saturating_duration_since(clock()));
         let mut fds = [
             PollFd::new(forwarder.socket.inner().as_fd(), PollFlags::POLLIN),
             PollFd::new(input.get_ref().as_fd(), PollFlags::POLLIN),
@@ -71,6 +72,7 @@ pub fn serve() -> anyhow::Result<()> {
             }
             println!("{}", forwarder.sent);
         }
+        earliest = clock() + gather;
         forwarder.turn(&mut buffer);
     }
 }
@@ -144,9 +146,9 @@ struct Process {
 }
 
 impl Process {
-    fn start(core: usize) -> anyhow::Result<Self> {
+    fn start(core: usize, gather_us: u32) -> anyhow::Result<Self> {
         let mut child = process::pinned(&[core], &std::env::current_exe()?)
-            .arg("floor")
+            .args(["floor", &gather_us.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -179,8 +181,8 @@ impl Drop for Process {
 ///
 /// # Errors
 /// When the floor process does not run.
-pub fn measure(shape: &Shape, core: usize, time: Duration) -> anyhow::Result<f64> {
-    let mut floor = Process::start(core)?;
+pub fn measure(shape: &Shape, core: usize, gather_us: u32, time: Duration) -> anyhow::Result<f64> {
+    let mut floor = Process::start(core, gather_us)?;
     let mut clients = Clients::new(shape)?;
     let routes = serde_json::to_string(&Routes { routes: clients.routes.clone() })?;
     writeln!(floor.input, "{routes}")?;
@@ -243,11 +245,10 @@ impl Clients {
     /// is there, as the clients of [`crate::fleet`] do: what wakes whom is most of the
     /// kernel's part while a core has little to do.
     fn drive(&mut self, floor: SocketAddr, time: Duration) -> anyhow::Result<()> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut doze = Doze::new()?;
         for (index, socket) in self.sockets.iter().enumerate() {
-            epoll.add(socket.inner(), EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+            doze.add(socket.inner(), index)?;
         }
-        let mut events = [EpollEvent::empty(); 64];
         let begin = clock();
         let count = self.sources.len().max(1) as u32;
         let first = |(index, (_, source)): (u32, &(usize, Source))| {
@@ -270,14 +271,8 @@ impl Clients {
                 }
             }
             let next = schedule.peek().map_or(begin + time, |next| next.0.0.min(begin + time));
-            let left = next.saturating_duration_since(clock()).as_micros().div_ceil(1_000);
-            let patience = EpollTimeout::try_from(left).unwrap_or(EpollTimeout::ZERO);
-            let ready = match epoll.wait(&mut events, patience) {
-                Err(Errno::EINTR) => 0,
-                ready => ready?,
-            };
-            for event in &events[..ready] {
-                let socket = &self.sockets[event.data() as usize];
+            for index in doze.wait(next.saturating_duration_since(clock()))? {
+                let socket = &self.sockets[index];
                 while socket.receive(&mut self.inbound, |_, _, _| {}) {}
             }
         }

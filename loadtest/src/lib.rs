@@ -29,6 +29,7 @@ pub mod accept_floor;
 pub mod chat;
 pub mod crowd;
 pub mod deployment;
+mod doze;
 pub mod fleet;
 pub mod floor;
 pub mod headers;

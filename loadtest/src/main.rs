@@ -37,7 +37,7 @@ enum Command_ {
     RelayBench(RelayBench),
     /// The least a relay must do; started by `relay-bench`.
     #[command(hide = true)]
-    Floor,
+    Floor { gather_us: u32 },
     /// What silent WebSockets cost; the section `idle` of `chat.json`.
     IdleBench(IdleBench),
     /// All clients return at once; the section `storm` of `chat.json`.
@@ -166,6 +166,10 @@ struct RelayBench {
     /// Workers of the relay, all on its cores; over several of them rooms spread evenly.
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Microseconds for which the relay lets packets come together; its own default when
+    /// absent. The floor does the same.
+    #[arg(long)]
+    gather_us: Option<u32>,
     /// The relay's cores, with commas between; the floor runs on the first of them.
     #[arg(long, value_delimiter = ',', default_values_t = [0])]
     relay_cores: Vec<usize>,
@@ -177,6 +181,8 @@ struct RelayBench {
     out: Option<PathBuf>,
 }
 
+/// The default of the relay's `gather_us`.
+const GATHER_US: u32 = 400;
 /// The sweep ends when the relay has used this much of its core.
 const FULL: f64 = 0.85;
 /// Or its clients this much of theirs: what is measured then is them.
@@ -196,7 +202,7 @@ struct Report {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command_::RelayBench(arguments) => bench(&arguments),
-        Command_::Floor => floor::serve(),
+        Command_::Floor { gather_us } => floor::serve(Duration::from_micros(gather_us.into())),
         Command_::IdleBench(arguments) => idle_bench(arguments),
         Command_::StormBench(arguments) => storm_bench(arguments),
         Command_::PresenceBench(arguments) => presence_bench(arguments),
@@ -350,7 +356,8 @@ async fn bench_one(
 ) -> anyhow::Result<Figures> {
     let core = *arguments.relay_cores.first().context("the relay needs a core")?;
     let floor_time = Duration::from_secs((arguments.seconds / 3).max(1));
-    let before = floor::measure(shape, core, floor_time)?;
+    let gather_us = arguments.gather_us.unwrap_or(GATHER_US);
+    let before = floor::measure(shape, core, gather_us, floor_time)?;
     let nats = NatsServer::start().await;
     let relay = Relay::start(housecall, arguments, &nats.url(), shape)?;
     let plan = Plan {
@@ -364,7 +371,7 @@ async fn bench_one(
     let figures = run::run(bus, &plan).await;
     let mut figures = figures.with_context(|| format!("scenario {name}"))?;
     drop(relay);
-    let after = floor::measure(shape, core, floor_time)?;
+    let after = floor::measure(shape, core, gather_us, floor_time)?;
     figures.floor_us_per_packet = f64::midpoint(before, after);
     figures.ratio_to_floor = figures.cpu_us_per_forwarded_packet / figures.floor_us_per_packet;
     Ok(figures)
@@ -392,6 +399,9 @@ impl Relay {
             &housecall.canonicalize().with_context(|| housecall.display().to_string())?;
         let metrics = free_address()?;
         let mut command: Command = process::pinned(&arguments.relay_cores, housecall);
+        if let Some(gather_us) = arguments.gather_us {
+            command.env("HOUSECALL_SFU__GATHER_US", gather_us.to_string());
+        }
         let child = command
             .args(["serve", "--roles", "sfu", "--listen", "127.0.0.1:0"])
             .args(["--private-listen", &metrics.to_string(), "--data-dir"])

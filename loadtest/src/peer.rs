@@ -157,7 +157,11 @@ impl Peer {
         arrived: &mut impl FnMut(Arrived),
     ) -> bool {
         let (socket, session) = (&self.socket, &mut self.session);
+        // All clients share one thread, which takes up late what came in time: by the time
+        // of that they would report a queue that no network had.
+        let (read_at, read_at_wall) = (clock(), Duration::from_nanos(wall_ns()));
         socket.receive(inbound, |source, contents, at| {
+            let came = read_at.checked_sub(read_at_wall.saturating_sub(at)).unwrap_or(now);
             if session.only_counts && session.connected {
                 match Datagram::read(contents) {
                     Datagram::Media(head) => return arrived(Arrived::Counted(head)),
@@ -168,7 +172,7 @@ impl Peer {
             let Ok(receive) = Receive::new(Protocol::Udp, source, socket.address, contents) else {
                 return;
             };
-            session.failed |= session.rtc.handle_input(Input::Receive(now, receive)).is_err();
+            session.failed |= session.rtc.handle_input(Input::Receive(came, receive)).is_err();
             session.drain(socket, now, at, arrived);
         })
     }

@@ -22,6 +22,10 @@ pub struct Config {
     /// and not wildcards.
     #[serde(deserialize_with = "one_or_more")]
     pub advertised: Vec<IpAddr>,
+    /// Microseconds from when a worker took what had come to when it looks again, so that it
+    /// takes packets together; the first one after a silence does not wait. 0: it looks
+    /// at once.
+    pub gather_us: u32,
     /// Whether clients may come by TCP, too, where their network lets no UDP through.
     pub tcp: bool,
     /// TCP connections of a worker at once.
@@ -92,6 +96,7 @@ impl Default for Config {
             bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             port_base: 8090,
             workers: 0,
+            gather_us: 400,
             advertised: Vec::new(),
             tcp: true,
             max_tcp_connections: 1_000,
@@ -153,6 +158,9 @@ pub const SAMPLE: &str = r#"[sfu]
 #port_base = 8090
 # Worker threads. 0: one per core.
 #workers = 0
+# Microseconds from when a worker took what had come to when it looks again. A packet may
+# wait for so long; taking several together costs a third less CPU. 0: looks at once.
+#gather_us = 400
 # Addresses at which clients reach the media ports, for example the public one of a
 # machine behind NAT. Empty: the addresses of bind.
 #advertised = []

@@ -84,6 +84,7 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
             events: events.clone(),
             metrics: metrics.clone(),
             queue: config.request_queue,
+            gather: Duration::from_micros(config.gather_us.into()),
         };
         let (worker, thread) = Worker::spawn(parts).map_err(StartError::Thread)?;
         tracing::info!(worker = index, port, "media sockets open");

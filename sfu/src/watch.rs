@@ -75,6 +75,11 @@ impl Ready {
         })
     }
 
+    /// Whether anything came from clients.
+    pub(crate) fn has_media(&self) -> bool {
+        self.sources().any(|ready| ready != Source::Waker)
+    }
+
     pub(crate) fn includes(&self, source: Source) -> bool {
         self.sources().any(|ready| ready == source)
     }

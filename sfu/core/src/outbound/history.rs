@@ -26,6 +26,8 @@ const CALM_AGE: Duration = Duration::from_millis(350);
 const CALM_ROUND_TRIPS: u32 = 3;
 /// After this time without a request a link is calm.
 const CALM_AFTER_MS: u32 = 10_000;
+/// The room for packets that is kept in any case.
+const MIN_ROOM: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct History {
@@ -66,6 +68,7 @@ impl History {
         let now_ms = self.millis(now);
         let calm = self.asked_ms.is_none_or(|at| now_ms.wrapping_sub(at) > CALM_AFTER_MS);
         self.forget(now_ms, age_for(rtt, calm));
+        self.shrink();
         self.bytes += entry.bytes();
         let kept = Kept { entry, sent_ms: now_ms, repeated_ms: None };
         match self.kept.back() {
@@ -86,6 +89,15 @@ impl History {
         let is_old = |oldest: &Kept| now_ms.wrapping_sub(oldest.sent_ms) > age_ms;
         while self.kept.front().is_some_and(is_old) {
             self.drop_oldest();
+        }
+    }
+
+    /// Gives room back that is not needed any more: a call begins with much more than a
+    /// calm link keeps. With so much left that growing and shrinking do not take turns.
+    fn shrink(&mut self) {
+        let used = self.kept.len().max(MIN_ROOM);
+        if self.kept.capacity() > used * 3 {
+            self.kept.shrink_to(used * 3 / 2);
         }
     }
 
@@ -208,5 +220,23 @@ mod tests {
         assert_eq!(run(2..4, true), 51);
         assert_eq!(run(4..13, false), 51, "for a while");
         assert_eq!(run(13..20, false), 36);
+    }
+
+    #[test]
+    fn room_for_packets_is_given_back() {
+        let start = Instant::now();
+        let rtt = Some(Duration::from_millis(20));
+        let mut history = History::new(start, 1_000_000);
+        for seq in 0..1_000 {
+            history.push(start, entry(seq), None);
+        }
+        let mut rooms = Vec::new();
+        for seq in 1_000..3_000 {
+            history.push(start + Duration::from_millis(seq * 10), entry(seq), rtt);
+            rooms.push(history.kept.capacity());
+        }
+        assert!(rooms.last() <= Some(&(3 * history.kept.len())), "{rooms:?}");
+        rooms.dedup();
+        assert!(rooms.len() < 4, "it does not grow and shrink in turns: {rooms:?}");
     }
 }
