@@ -303,6 +303,11 @@ impl Estimator {
         self.loss.recent()
     }
 
+    /// Part of the packets that the path loses at any rate.
+    pub(crate) const fn usual_loss(&self) -> f64 {
+        self.loss.usual()
+    }
+
     /// What the delay says at the moment.
     pub const fn usage(&self) -> Usage {
         self.trend.usage()

@@ -36,6 +36,15 @@ const MAX_PADDING: usize = 16;
 const MAX_CONTROL: usize = 32;
 /// A packet that was asked for is not repeated again within this time, or a round trip.
 const MIN_REPEAT_PAUSE: Duration = Duration::from_millis(20);
+/// A path that loses so many packets at any rate gets each repetition twice: it loses
+/// repetitions as well, and each that is lost costs a round trip more of a picture that
+/// stands still. That is for chance alone: where too much is sent, it would be more of it.
+const LOSSY: f64 = 0.025;
+/// The second copy goes so much later, since packets that follow each other are lost
+/// together.
+const SPARE_AFTER: Duration = Duration::from_millis(20);
+/// Second copies that wait; more are not made.
+const MAX_SPARES: usize = 256;
 /// Assumed until a round trip was measured.
 const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Pure padding fits one byte of count.
@@ -56,6 +65,9 @@ pub(crate) struct Outbound {
     next_transport: u16,
     rtt: Option<Duration>,
     repairs: RepairBudget,
+    /// Second copies of repetitions, by when they go, and how much they may take.
+    spares: VecDeque<(Instant, Entry)>,
+    spare_budget: RepairBudget,
     sent_bytes: u64,
 }
 
@@ -89,6 +101,8 @@ impl Outbound {
             next_transport: 0,
             rtt: None,
             repairs: RepairBudget::new(),
+            spares: VecDeque::new(),
+            spare_budget: RepairBudget::new(),
             sent_bytes: 0,
         }
     }
@@ -142,12 +156,18 @@ impl Outbound {
         lost: impl Iterator<Item = u16>,
     ) -> usize {
         let pause = self.rtt().max(MIN_REPEAT_PAUSE);
+        let twice = self.judge.feedback().is_some_and(|it| it.usual_loss() >= LOSSY);
         let Some(stream) = self.streams.get_mut(slot) else { return 0 };
         let mut count = 0;
         for seq in lost {
             let Some(entry) = stream.repeat(now, seq, pause) else { continue };
             if !self.repairs.take(entry.bytes()) {
                 break;
+            }
+            let spare = twice && self.spares.len() < MAX_SPARES;
+            if spare && self.spare_budget.take(entry.bytes()) {
+                self.spares.push_back((now + SPARE_AFTER, entry.clone()));
+                count += 1;
             }
             self.queue.push(entry, |_| {});
             count += 1;
@@ -167,6 +187,10 @@ impl Outbound {
             self.count(sealed);
             return if burst.is_empty() { Flushed::Nothing } else { Flushed::Burst };
         }
+        while self.spares.front().is_some_and(|(due, _)| *due <= now) {
+            let spare = self.spares.pop_front();
+            spare.into_iter().for_each(|(_, entry)| self.queue.push(entry, |_| {}));
+        }
         self.set_pace();
         while burst.is_empty() {
             match self.plan(now) {
@@ -184,7 +208,8 @@ impl Outbound {
     pub(crate) fn next_flush(&self, now: Instant) -> Option<Instant> {
         let paced = (!self.queue.is_empty()).then(|| self.pacer.next(now));
         let probe = self.judge.feedback().and_then(Estimator::next_timeout);
-        [paced, probe].into_iter().flatten().min()
+        let spare = self.spares.front().map(|(due, _)| *due);
+        [paced, probe, spare].into_iter().flatten().min()
     }
 
     /// Does what the estimator is due for.
@@ -265,6 +290,7 @@ impl Outbound {
 
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
+        self.spares.clear();
     }
 
     fn set_pace(&mut self) {
@@ -310,6 +336,7 @@ impl Outbound {
             self.sent_bytes += bytes as u64;
             if run.kind != Kind::Repair {
                 self.repairs.earn(bytes);
+                self.spare_budget.earn(bytes);
             }
             if let Some(stream) = self.streams.get_mut(usize::from(entry.slot)) {
                 stream.sent(now, entry, rtt);

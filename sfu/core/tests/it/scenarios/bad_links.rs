@@ -47,15 +47,15 @@ pub(super) fn one_percent() -> Vec<Check> {
 }
 
 pub(super) fn five_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.05), demand(0.88, 3.0, 0.92, 0.74))
+    lossy(Loss::Random(0.05), demand(0.95, 1.5, 0.92, 0.74))
 }
 
 pub(super) fn ten_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.1), demand(0.8, 6.0, 0.86, 0.66))
+    lossy(Loss::Random(0.1), demand(0.95, 2.0, 0.86, 0.66))
 }
 
 pub(super) fn twenty_percent() -> Vec<Check> {
-    lossy(Loss::Random(0.2), demand(0.7, 8.0, 0.74, 0.54))
+    lossy(Loss::Random(0.2), demand(0.92, 3.0, 0.74, 0.54))
 }
 
 pub(super) fn five_percent_in_bursts() -> Vec<Check> {
