@@ -5,4 +5,5 @@ mod drain;
 mod peer;
 mod reach;
 mod relay;
+mod stuck;
 mod traveller;
