@@ -2,6 +2,7 @@
 
 mod calls;
 mod drain;
+mod flood;
 mod peer;
 mod reach;
 mod relay;
