@@ -35,6 +35,8 @@ struct Part {
     worker: usize,
     /// Joins whose answer is outstanding.
     pending_joins: usize,
+    /// The first join that was answered, 0 before that, and the last.
+    since: u64,
     joined: u64,
     closed: u64,
 }
@@ -142,21 +144,28 @@ impl Placement {
         fresh.min_by_key(by_load).unwrap_or_else(evenly)
     }
 
-    /// A join was answered: with the worker's stamp, or not at all.
-    pub(crate) fn joined(&mut self, id: CallId, person: PersonId, stamp: Option<u64>) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Some(seat) = room.seats.get_mut(&person) else { return };
-        seat.pending_joins = seat.pending_joins.saturating_sub(1);
-        seat.joined = seat.joined.max(stamp.unwrap_or(0));
-        let (worker, refused) = (seat.worker, seat.pending_joins == 0 && seat.joined == 0);
-        if refused {
-            self.rise(id, person);
-        }
-        let Some(room) = self.rooms.get_mut(&id) else { return };
+    /// A join was answered: with the worker's stamp, or not at all. Whether they are there
+    /// now: news that the room was closed after the join may have been read before this.
+    pub(crate) fn joined(&mut self, id: CallId, person: PersonId, stamp: Option<u64>) -> bool {
+        let stamp = stamp.unwrap_or(0);
+        let Some(room) = self.rooms.get_mut(&id) else { return false };
+        let Some(worker) = room.seats.get(&person).map(|seat| seat.worker) else { return false };
         let part = room.part(worker);
         part.pending_joins = part.pending_joins.saturating_sub(1);
-        part.joined = part.joined.max(stamp.unwrap_or(0));
+        part.joined = part.joined.max(stamp);
+        if part.since == 0 {
+            part.since = stamp;
+        }
+        let closed = part.closed;
+        if let Some(seat) = room.seats.get_mut(&person) {
+            seat.pending_joins = seat.pending_joins.saturating_sub(1);
+            seat.joined = seat.joined.max(stamp);
+            if seat.pending_joins == 0 && seat.joined <= closed {
+                self.rise(id, person);
+            }
+        }
         self.forget_part_if_over(id, worker);
+        stamp > closed
     }
 
     /// Somebody was told to leave.
@@ -195,6 +204,9 @@ impl Placement {
         };
         part.closed = part.closed.max(stamp);
         let is_over = part.pending_joins == 0 && part.joined <= part.closed;
+        // An earlier room of that name, whose end was told; or the join that is still to be
+        // answered, which will prove to be over.
+        let is_other = part.since == 0 || part.since > stamp;
         let lost_people = room
             .seats
             .values()
@@ -205,13 +217,30 @@ impl Placement {
                 self.forget(id);
                 Closed::Room { rest }
             }
+            (true, false, _) if is_other => Closed::Part,
             // Joined again already; who was in it before has to hear of the end.
-            (true, false, _) => Closed::Room { rest: Vec::new() },
+            (true, false, _) => Closed::Room { rest: self.begin_anew(id, worker, stamp) },
             (false, _, false) => {
                 self.forget_part_if_over(id, worker);
                 Closed::Part
             }
         }
+    }
+
+    /// Leaves of a room what joined its home again since that was closed. Where else it
+    /// lived: those parts know nothing of the new home, nor it of them.
+    fn begin_anew(&mut self, id: CallId, home: usize, stamp: u64) -> Vec<usize> {
+        let Some(room) = self.rooms.get_mut(&id) else { return Vec::new() };
+        let load = &mut self.load;
+        room.seats.retain(|_, seat| {
+            let stays = seat.worker == home && (seat.pending_joins > 0 || seat.joined > stamp);
+            load[seat.worker] -= usize::from(!stays);
+            stays
+        });
+        let (new, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut room.parts).into_iter().partition(|part| part.worker == home);
+        room.parts = new;
+        rest.iter().map(|part| part.worker).collect()
     }
 
     fn forget(&mut self, id: CallId) {
@@ -241,7 +270,7 @@ impl Room {
     fn part(&mut self, worker: usize) -> &mut Part {
         let index = self.parts.iter().position(|part| part.worker == worker);
         let index = index.unwrap_or_else(|| {
-            self.parts.push(Part { worker, pending_joins: 0, joined: 0, closed: 0 });
+            self.parts.push(Part { worker, pending_joins: 0, since: 0, joined: 0, closed: 0 });
             self.parts.len() - 1
         });
         &mut self.parts[index]
@@ -346,6 +375,61 @@ mod tests {
         assert_eq!(placement.closed(room, 2, 8), Closed::Room { rest: vec![0, 2, 1] });
         assert!(placement.is_empty());
         assert_eq!(placement.load, [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_join_that_was_over_before_its_answer_was_read_gives_no_seat() {
+        let mut placement = Placement::new(2, 1, 8);
+        let room = CallId::generate();
+        let (one, two) = (person(), person());
+        seat(&mut placement, room, one, 1);
+        // Joined (stamp 7) and closed (stamp 8) at the branch; the news come in this order.
+        assert!(placement.join(room, two).is_some());
+        assert_eq!(placement.closed(room, 1, 8), Closed::Part);
+        assert!(!placement.joined(room, two, Some(7)));
+        assert_eq!((placement.workers(room), &placement.load), (vec![0], &vec![1, 0]));
+        // And so for one who had a session there before.
+        assert!(placement.join(room, two).is_some());
+        assert!(placement.joined(room, two, Some(9)));
+        assert!(placement.join(room, two).is_some());
+        assert_eq!(placement.closed(room, 1, 11), Closed::Part);
+        assert!(!placement.joined(room, two, Some(10)));
+        assert_eq!((placement.workers(room), &placement.load), (vec![0], &vec![1, 0]));
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_room_is_not_told_again() {
+        let mut placement = Placement::new(2, 1, 8);
+        let room = CallId::generate();
+        let (one, two) = (person(), person());
+        seat(&mut placement, room, one, 1);
+        seat(&mut placement, room, two, 1);
+        assert_eq!(placement.closed(room, 1, 3), Closed::Room { rest: vec![0, 1] });
+        // The home was told to close, and says so when somebody is about to join again.
+        assert!(placement.join(room, one).is_some());
+        assert_eq!(placement.closed(room, 0, 4), Closed::Part);
+        assert!(placement.joined(room, one, Some(5)));
+        assert_eq!(placement.closed(room, 0, 4), Closed::Part);
+        assert_eq!(placement.worker_of(room, one), Some(0));
+        assert_eq!(placement.closed(room, 0, 6), Closed::Room { rest: vec![0] });
+    }
+
+    #[test]
+    fn a_home_that_begins_anew_has_no_branches() {
+        let mut placement = Placement::new(3, 2, 8);
+        let room = CallId::generate();
+        let people: Vec<_> = (0..4).map(|_| person()).collect();
+        for (stamp, person) in (1..).zip(&people) {
+            seat(&mut placement, room, *person, stamp);
+        }
+        assert_eq!(placement.workers(room), [0, 1]);
+        // One is about to join again when the news of the home's end is read.
+        assert!(placement.join(room, people[0]).is_some());
+        assert_eq!(placement.closed(room, 0, 20), Closed::Room { rest: vec![1] });
+        assert!(placement.joined(room, people[0], Some(21)));
+        assert_eq!(placement.closed(room, 1, 20), Closed::Part, "its end was told");
+        assert_eq!((placement.workers(room), &placement.load), (vec![0], &vec![1, 0, 0]));
+        assert_eq!(seat(&mut placement, room, people[2], 22), 0);
     }
 
     #[test]

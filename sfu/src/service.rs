@@ -1,5 +1,8 @@
 //! Between the bus and the workers.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -67,9 +70,35 @@ pub enum StartError {
 /// # Errors
 /// When an address is wrong, a port is taken or the bus is closed.
 pub async fn start(context: Context, config: Config) -> Result<Running, StartError> {
+    let Opened { relay, threads, told } = open(&context, &config)?;
+    let shutdown = context.shutdown;
+    let places = context.bus.subscribe_queue(subject::SFU_PLACE, GROUP).await?;
+    let requests = context.bus.subscribe(&subject::sfu_request(relay.node)).await?;
+    let checks = context.bus.subscribe(&subject::sfu_check(relay.node)).await?;
+    let tasks = TaskTracker::new();
+    // Requests are served until the rooms are gone, or their time is over.
+    let drained = CancellationToken::new();
+    tasks.spawn(serve_places(Arc::clone(&relay), places, shutdown.clone()));
+    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), drained.clone()));
+    tasks.spawn(serve_checks(Arc::clone(&relay), checks, drained.clone()));
+    tasks.spawn(publish_events(Arc::clone(&relay), told));
+    let patience = Duration::from_secs(config.drain_s);
+    tasks.spawn(drain(Arc::clone(&relay), shutdown.clone(), patience, drained.clone()));
+    tasks.spawn(stop_workers(relay, threads, drained));
+    Ok(Running::without_routes(tasks))
+}
+
+/// A relay whose workers run.
+struct Opened {
+    relay: Arc<Relay>,
+    threads: Vec<JoinHandle<()>>,
+    told: mpsc::Receiver<Told>,
+}
+
+fn open(context: &Context, config: &Config) -> Result<Opened, StartError> {
     let metrics = Metrics::register(&context.metrics)?;
     let (events, told) = mpsc::channel(EVENT_QUEUE);
-    let sockets = open_sockets(&config)?;
+    let sockets = open_sockets(config)?;
     let mut workers = Vec::new();
     let mut threads = Vec::new();
     let ends = links::connect(sockets.len(), config.relay_queue).map_err(StartError::Thread)?;
@@ -77,10 +106,10 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         let port = sockets.port;
         let parts = Parts {
             index,
-            core: core_config(&config, &sockets),
+            core: core_config(config, &sockets),
             end,
             sockets,
-            tcp: tcp_limits(&config),
+            tcp: tcp_limits(config),
             events: events.clone(),
             metrics: metrics.clone(),
             queue: config.request_queue,
@@ -93,11 +122,9 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
     }
     drop(events);
 
-    let node = NodeId(context.node);
-    let shutdown = context.shutdown;
     let relay = Arc::new(Relay {
         bus: context.bus.clone(),
-        node,
+        node: NodeId(context.node),
         placement: Mutex::new(Placement::new(
             workers.len(),
             config.room_participants_per_worker,
@@ -106,22 +133,9 @@ pub async fn start(context: Context, config: Config) -> Result<Running, StartErr
         workers,
         metrics,
         emptied: Notify::new(),
-        draining: shutdown.clone(),
+        draining: context.shutdown.clone(),
     });
-    let places = context.bus.subscribe_queue(subject::SFU_PLACE, GROUP).await?;
-    let requests = context.bus.subscribe(&subject::sfu_request(node)).await?;
-    let checks = context.bus.subscribe(&subject::sfu_check(node)).await?;
-    let tasks = TaskTracker::new();
-    // Requests are served until the rooms are gone, or their time is over.
-    let drained = CancellationToken::new();
-    tasks.spawn(serve_places(Arc::clone(&relay), places, shutdown.clone()));
-    tasks.spawn(serve_requests(Arc::clone(&relay), requests, tasks.clone(), drained.clone()));
-    tasks.spawn(serve_checks(Arc::clone(&relay), checks, drained.clone()));
-    tasks.spawn(publish_events(Arc::clone(&relay), told));
-    let patience = Duration::from_secs(config.drain_s);
-    tasks.spawn(drain(Arc::clone(&relay), shutdown.clone(), patience, drained.clone()));
-    tasks.spawn(stop_workers(relay, threads, drained));
-    Ok(Running::without_routes(tasks))
+    Ok(Opened { relay, threads, told })
 }
 
 fn open_sockets(config: &Config) -> Result<Vec<Sockets>, StartError> {
@@ -216,7 +230,7 @@ impl Relay {
                     placement.left(*room, *participant);
                     worker
                 });
-                self.give(worker, None, request)
+                self.give(worker, request)
             }
             SfuRequest::Offer { room, participant, .. }
             | SfuRequest::SetMedia { room, participant, .. }
@@ -224,12 +238,12 @@ impl Relay {
             | SfuRequest::SetTiles { room, participant, .. } => {
                 let (room, participant) = (*room, *participant);
                 let worker = self.with_placement(|it| it.worker_of(room, participant));
-                self.give(worker, None, request)
+                self.give(worker, request)
             }
             // The home tells the others, and its end is the room's.
             SfuRequest::SetForwarding { room, .. } | SfuRequest::Close { room } => {
                 let room = *room;
-                self.give(self.with_placement(|placement| placement.home(room)), None, request)
+                self.give(self.with_placement(|placement| placement.home(room)), request)
             }
         }
     }
@@ -249,13 +263,7 @@ impl Relay {
             let Some(Place { worker, others }) = placement.join(room, participant) else {
                 return Dispatched::Refused(Err(refusal(&RequestError::RoomFull)));
             };
-            let linked = others.is_empty()
-                || self.workers[worker].send(Command::Link { room, others }).is_ok();
-            let dispatched = if linked {
-                self.give(Some(worker), Some((room, participant)), request)
-            } else {
-                Dispatched::Refused(Err(overloaded()))
-            };
+            let dispatched = self.send(worker, Some((room, participant)), others, request);
             if matches!(dispatched, Dispatched::Refused(_)) {
                 placement.joined(room, participant, None);
             }
@@ -263,17 +271,27 @@ impl Relay {
         })
     }
 
-    fn give(
+    fn give(&self, worker: Option<usize>, request: SfuRequest) -> Dispatched {
+        match worker {
+            Some(worker) => self.send(worker, None, Vec::new(), request),
+            None => Dispatched::Refused(unplaced(&request)),
+        }
+    }
+
+    fn send(
         &self,
-        worker: Option<usize>,
+        worker: usize,
         joins: Option<(CallId, PersonId)>,
+        others: Vec<usize>,
         request: SfuRequest,
     ) -> Dispatched {
-        let Some(worker) = worker else { return Dispatched::Refused(unplaced(&request)) };
         let (answer, answered) = oneshot::channel();
-        match self.workers[worker].send(Command::Request { request, answer }) {
+        match self.workers[worker].send(Command::Request { request, others, answer }) {
             Ok(()) => Dispatched::Sent { joins, answered },
-            Err(_) => Dispatched::Refused(Err(overloaded())),
+            Err(_) => Dispatched::Refused(Err(Refusal::new(
+                ErrorCode::Unavailable,
+                "the media relay is overloaded",
+            ))),
         }
     }
 
@@ -286,7 +304,11 @@ impl Relay {
         if let Some((room, participant)) = joins {
             let stamp =
                 answered.as_ref().filter(|answer| answer.result.is_ok()).map(|answer| answer.stamp);
-            self.with_placement(|placement| placement.joined(room, participant, stamp));
+            let lasts = self.with_placement(|placement| placement.joined(room, participant, stamp));
+            if stamp.is_some() && !lasts {
+                let over = "the room was closed before the answer was given";
+                return Err(Refusal::new(ErrorCode::Unavailable, over));
+            }
         }
         match answered {
             Some(answered) => answered.result.map_err(|error| refusal(&error)),
@@ -310,11 +332,9 @@ impl Relay {
     }
 
     fn close_at(&self, worker: usize, room: CallId) {
-        let (answer, _) = oneshot::channel();
-        let request = SfuRequest::Close { room };
-        let sent = self.workers[worker].send(Command::Request { request, answer });
+        let sent = self.send(worker, None, Vec::new(), SfuRequest::Close { room });
         // A worker that has ended has closed its rooms.
-        if sent.is_err() && !self.draining.is_cancelled() {
+        if matches!(sent, Dispatched::Refused(_)) && !self.draining.is_cancelled() {
             tracing::warn!(%room, worker, "a room that is over could not be closed");
         }
     }
@@ -329,10 +349,6 @@ impl Relay {
 enum Dispatched {
     Sent { joins: Option<(CallId, PersonId)>, answered: oneshot::Receiver<Answered> },
     Refused(Answer<SfuReply>),
-}
-
-fn overloaded() -> Refusal {
-    Refusal::new(ErrorCode::Unavailable, "the media relay is overloaded")
 }
 
 /// The answer to a request for a room that is nowhere: to leave or close it is

@@ -39,18 +39,18 @@ use crate::watch::{Ready, Source, Watch};
 pub(crate) enum Command {
     Request {
         request: SfuRequest,
-        answer: oneshot::Sender<Answered>,
-    },
-    /// The room lives at these workers as well, its home first.
-    Link {
-        room: CallId,
+        /// Other workers at which the room that is joined lives, its home first. They come
+        /// with the join: told apart, a restart of the worker in between would lose them,
+        /// and the join would begin a second room.
         others: Vec<usize>,
+        answer: oneshot::Sender<Answered>,
     },
     /// Close all rooms and end the thread.
     Stop,
-    /// A bug, for the test of what comes after one.
+    /// A bug that is met when so many further commands were obeyed, for the tests of what
+    /// comes after one.
     #[cfg(test)]
-    Panic,
+    Panic { after: usize },
 }
 
 /// A worker's answer, with its place in the order of all the worker says.
@@ -221,7 +221,10 @@ impl Thread {
 
     fn run(&mut self, core: &mut Core) {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
-        let (mut now, mut timeout) = (clock(), None);
+        // The first turn waits for nothing: what woke a worker whose core was lost is gone
+        // with it, and what was queued then is still there.
+        let mut now = clock();
+        let mut timeout = Some(now);
         let mut earliest = now;
         loop {
             if let Some(early) = earliest.checked_duration_since(now).filter(|it| !it.is_zero()) {
@@ -297,27 +300,44 @@ impl Thread {
 
     fn obey(&mut self, now: Instant, core: &mut Core) -> Next {
         loop {
-            match self.inbox.try_recv() {
-                Ok(Command::Request { request, answer }) => {
-                    let result = core.request(now, &request);
-                    self.stamp += 1;
-                    // The asker may have given up.
-                    let _ = answer.send(Answered { stamp: self.stamp, result });
-                    // Events of this request come after its answer and before others'.
-                    self.drain(now, core);
-                }
-                Ok(Command::Link { room, others }) => {
+            let command = match self.inbox.try_recv() {
+                Ok(command) => command,
+                Err(TryRecvError::Disconnected) => Command::Stop,
+                Err(TryRecvError::Empty) => return Next::Continue,
+            };
+            if let Next::Stop = self.obey_one(now, core, command) {
+                return Next::Stop;
+            }
+        }
+    }
+
+    fn obey_one(&mut self, now: Instant, core: &mut Core, command: Command) -> Next {
+        match command {
+            Command::Request { request, others, answer } => {
+                if let SfuRequest::Join { room, .. } = &request {
                     for (position, other) in others.into_iter().enumerate() {
-                        core.link_room(now, room, RelayId(other), position == 0);
+                        core.link_room(now, *room, RelayId(other), position == 0);
                     }
                 }
-                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
-                    core.close_all(now);
-                    return Next::Stop;
+                let result = core.request(now, &request);
+                self.stamp += 1;
+                // The asker may have given up.
+                let _ = answer.send(Answered { stamp: self.stamp, result });
+                // Events of this request come after its answer and before others'.
+                self.drain(now, core);
+                Next::Continue
+            }
+            Command::Stop => {
+                core.close_all(now);
+                Next::Stop
+            }
+            #[cfg(test)]
+            Command::Panic { after } => {
+                for _ in 0..after {
+                    let command = self.inbox.recv().expect("the test sends more");
+                    self.obey_one(now, core, command);
                 }
-                #[cfg(test)]
-                Ok(Command::Panic) => panic!("as the test wants it"),
-                Err(TryRecvError::Empty) => return Next::Continue,
+                panic!("as the test wants it");
             }
         }
     }
@@ -399,7 +419,7 @@ fn sleep_timeout(now: Instant, until: Option<Instant>) -> EpollTimeout {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use housecall_protocol::ids::PersonId;
     use housecall_protocol::media::ParticipantRole;
     use str0m::Rtc;
@@ -409,7 +429,7 @@ mod tests {
     use crate::addresses;
     use crate::config::Config;
 
-    fn offer() -> String {
+    pub(crate) fn offer() -> String {
         let mut rtc = Rtc::new(clock());
         let mut change = rtc.sdp_api();
         change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
@@ -420,7 +440,7 @@ mod tests {
         let (participant, role) = (PersonId::generate(), ParticipantRole::Member);
         let request = SfuRequest::Join { room, participant, sdp: offer(), role };
         let (answer, answered) = oneshot::channel();
-        assert!(worker.send(Command::Request { request, answer }).is_ok());
+        assert!(worker.send(Command::Request { request, others: Vec::new(), answer }).is_ok());
         answered.await.expect("the worker answers").result
     }
 
@@ -455,7 +475,7 @@ mod tests {
         let room = CallId::generate();
         assert!(matches!(join(&worker, room).await, Ok(SfuReply::Answer { .. })));
 
-        assert!(worker.send(Command::Panic).is_ok());
+        assert!(worker.send(Command::Panic { after: 0 }).is_ok());
         let closed = loop {
             let told = told.recv().await.expect("the worker lives");
             if told.event == SfuEvent::RoomClosed {

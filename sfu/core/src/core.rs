@@ -154,6 +154,8 @@ pub struct Core {
     pub(crate) outbox: VecDeque<Pending>,
     /// Whose queue is being sent.
     flushing: Option<Key>,
+    /// To whom a packet is being passed on.
+    pub(crate) serving: Option<Key>,
     pub(crate) burst: Burst,
     /// Received packets are opened in it.
     pub(crate) scratch: Vec<u8>,
@@ -195,6 +197,7 @@ impl Core {
             touched: VecDeque::new(),
             outbox: VecDeque::new(),
             flushing: None,
+            serving: None,
             burst: Burst::new(),
             scratch: vec![0; MAX_PACKET_BYTES],
             counters: Counters::default(),
@@ -219,7 +222,7 @@ impl Core {
     ///
     /// # Errors
     /// When the request cannot be met; nothing has changed then, except that after
-    /// [`RequestError::Internal`] the participant it named is gone.
+    /// [`RequestError::Internal`] the participant it named is gone, or the room.
     pub fn request(
         &mut self,
         now: Instant,
@@ -297,8 +300,8 @@ impl Core {
                 }
                 continue;
             }
-            self.forget_rooms(now);
-            self.listen_again(now);
+            self.forget_rooms(now, Self::forget_expired);
+            self.listen_again(now, Self::listen);
             while let Some(key) = self.timers.pop_due(now) {
                 self.touch(key);
             }
@@ -312,7 +315,7 @@ impl Core {
     /// Closes all rooms. Follow with [`Self::poll`].
     pub fn close_all(&mut self, now: Instant) {
         for room in self.room_ids() {
-            self.close_room(now, room);
+            self.guard_room(now, room, |core| core.close_room(now, room));
         }
     }
 

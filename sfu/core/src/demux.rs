@@ -116,7 +116,9 @@ impl Core {
             rtc.handle_input(str0m::Input::Receive(now, receive))
         });
         match handled {
-            Ok(()) => self.drain(now, key),
+            Ok(()) => {
+                self.guard(now, key, |core| core.drain(now, key));
+            }
             Err(failure) => self.fail(now, key, &failure),
         }
     }

@@ -61,8 +61,10 @@ impl Core {
         let subscribers = std::mem::take(&mut layer.subscribers);
         let mut waits = false;
         for subscriber in &subscribers {
+            self.serving = Some(subscriber.participant);
             waits |= self.deliver(now, carried, *subscriber, media);
         }
+        self.serving = None;
         if let Some(layer) = self.participants.get_mut(key).and_then(|it| it.layer_mut(source)) {
             layer.subscribers = subscribers;
         }

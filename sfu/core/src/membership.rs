@@ -346,8 +346,12 @@ impl Core {
         self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
     }
 
-    /// Forgets rooms that were empty for too long.
-    pub(crate) fn forget_rooms(&mut self, now: Instant) {
+    /// Forgets rooms that were empty for too long, one by one.
+    pub(crate) fn forget_rooms(
+        &mut self,
+        now: Instant,
+        forget: impl Fn(&mut Self, Instant, CallId),
+    ) {
         if self.next_expiry.is_none_or(|next| next > now) {
             return;
         }
@@ -355,10 +359,14 @@ impl Core {
         let gone: Vec<_> =
             self.rooms.iter().filter(|(_, room)| expired(room)).map(|(id, _)| *id).collect();
         for room in gone {
-            self.members(room).into_iter().for_each(|key| self.remove(now, key));
-            self.forget_room(room);
+            self.guard_room(now, room, |core| forget(core, now, room));
         }
         self.next_expiry = self.rooms.values().filter_map(|room| room.expires).min();
+    }
+
+    pub(crate) fn forget_expired(&mut self, now: Instant, room: CallId) {
+        self.members(room).into_iter().for_each(|key| self.remove(now, key));
+        self.forget_room(room);
     }
 
     /// Decides anew what everybody in a room receives, after anything that may

@@ -40,7 +40,11 @@ impl Core {
     }
 
     /// Looks at rooms in which somebody spoke and which may have fallen silent.
-    pub(crate) fn listen_again(&mut self, now: Instant) {
+    pub(crate) fn listen_again(
+        &mut self,
+        now: Instant,
+        listen: impl Fn(&mut Self, Instant, CallId),
+    ) {
         while let Some(Reverse((at, room))) = self.lively.peek().copied() {
             if at > now {
                 return;
@@ -49,12 +53,12 @@ impl Core {
             if let Some(room) = self.rooms.get_mut(&room) {
                 room.is_lively = false;
             }
-            self.listen(now, room);
+            self.guard_room(now, room, |core| listen(core, now, room));
         }
     }
 
     /// Looks at the voices of a room, unless that was done a moment ago.
-    fn listen(&mut self, now: Instant, id: CallId) {
+    pub(crate) fn listen(&mut self, now: Instant, id: CallId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.listened_at.is_some_and(|at| now.saturating_duration_since(at) < INTERVAL) {
             return;

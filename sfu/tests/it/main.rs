@@ -2,7 +2,9 @@
 
 mod calls;
 mod drain;
+mod flood;
 mod peer;
 mod reach;
 mod relay;
+mod stuck;
 mod traveller;

@@ -43,6 +43,8 @@ pub(crate) struct Peer {
     pub(crate) received: mpsc::Receiver<Received>,
     /// Packets of each kind sent so far.
     pub(crate) sent: watch::Receiver<u32>,
+    /// Whether its pictures are keyframes, as they are at first.
+    pub(crate) keyframes: Arc<AtomicBool>,
     connection: Arc<dyn PeerConnection>,
     sender: JoinHandle<()>,
     stop: Arc<AtomicBool>,
@@ -111,6 +113,16 @@ fn track(kind: RtpCodecKind, ssrc: u32) -> Arc<TrackLocalStaticRTP> {
 impl Peer {
     /// Joins a room and starts to send.
     pub(crate) async fn join(relay: &Relay, room: CallId, ssrc: u32) -> Self {
+        Self::join_by(relay, room, ssrc, |answer| answer).await
+    }
+
+    /// Joins by the candidates that are left of the relay's answer.
+    pub(crate) async fn join_by(
+        relay: &Relay,
+        room: CallId,
+        ssrc: u32,
+        bend: impl FnOnce(String) -> String,
+    ) -> Self {
         let (gathered, mut all_gathered) = mpsc::channel(1);
         let (received_in, received) = mpsc::channel(10_000);
         let mut media = MediaEngine::default();
@@ -141,14 +153,16 @@ impl Peer {
             role: ParticipantRole::Member,
         };
         let answer = match relay.request(&request).await {
-            Ok(SfuReply::Answer { sdp }) => RTCSessionDescription::answer(sdp).expect("SDP"),
+            Ok(SfuReply::Answer { sdp }) => RTCSessionDescription::answer(bend(sdp)).expect("SDP"),
             other => panic!("expected an answer, got {other:?}"),
         };
         connection.set_remote_description(answer).await.expect("the answer fits");
         let (count, sent) = watch::channel(0);
         let stop = Arc::new(AtomicBool::new(false));
-        let sender = tokio::spawn(send(person, audio, video, ssrc, count, Arc::clone(&stop)));
-        Self { person, received, sent, connection: Arc::new(connection), sender, stop }
+        let keyframes = Arc::new(AtomicBool::new(true));
+        let sending = Sending { person, audio, video, ssrc, count };
+        let sender = tokio::spawn(sending.run(Arc::clone(&keyframes), Arc::clone(&stop)));
+        Self { person, received, sent, keyframes, connection: Arc::new(connection), sender, stop }
     }
 
     pub(crate) async fn wait_until_sent(&mut self, count: u32) {
@@ -185,36 +199,41 @@ pub(crate) fn message(person: PersonId, number: u32) -> Vec<u8> {
     message
 }
 
-async fn send(
+struct Sending {
     person: PersonId,
     audio: Arc<TrackLocalStaticRTP>,
     video: Arc<TrackLocalStaticRTP>,
     ssrc: u32,
     count: watch::Sender<u32>,
-    stop: Arc<AtomicBool>,
-) {
-    // The rhythm of Opus; every VP8 packet is a whole keyframe.
-    let mut rhythm = tokio::time::interval(Duration::from_millis(20));
-    let mut number = 0_u32;
-    while !stop.load(Ordering::Relaxed) {
-        rhythm.tick().await;
-        let header = |ssrc: u32, payload_type: u8, ticks: u32| Header {
-            version: 2,
-            payload_type,
-            sequence_number: number as u16,
-            timestamp: number.wrapping_mul(ticks),
-            ssrc,
-            marker: true,
-            ..Default::default()
-        };
-        let payload = message(person, number);
-        let mut frame = vec![0x10, 0x00];
-        frame.extend_from_slice(&payload);
-        let packet = Packet { header: header(ssrc, OPUS, 960), payload: payload.into() };
-        let _ = audio.write_rtp(packet).await;
-        let packet = Packet { header: header(ssrc + 1, VP8, 1800), payload: frame.into() };
-        let _ = video.write_rtp(packet).await;
-        number += 1;
-        count.send_replace(number);
+}
+
+impl Sending {
+    async fn run(self, keyframes: Arc<AtomicBool>, stop: Arc<AtomicBool>) {
+        let Self { person, audio, video, ssrc, count } = self;
+        // The rhythm of Opus; every VP8 packet is a whole picture.
+        let mut rhythm = tokio::time::interval(Duration::from_millis(20));
+        let mut number = 0_u32;
+        while !stop.load(Ordering::Relaxed) {
+            rhythm.tick().await;
+            let header = |ssrc: u32, payload_type: u8, ticks: u32| Header {
+                version: 2,
+                payload_type,
+                sequence_number: number as u16,
+                timestamp: number.wrapping_mul(ticks),
+                ssrc,
+                marker: true,
+                ..Default::default()
+            };
+            let payload = message(person, number);
+            // The lowest bit says that the picture needs others (RFC 7741 section 4.3).
+            let mut frame = vec![0x10, u8::from(!keyframes.load(Ordering::Relaxed))];
+            frame.extend_from_slice(&payload);
+            let packet = Packet { header: header(ssrc, OPUS, 960), payload: payload.into() };
+            let _ = audio.write_rtp(packet).await;
+            let packet = Packet { header: header(ssrc + 1, VP8, 1800), payload: frame.into() };
+            let _ = video.write_rtp(packet).await;
+            number += 1;
+            count.send_replace(number);
+        }
     }
 }

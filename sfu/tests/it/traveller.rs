@@ -49,6 +49,8 @@ pub(crate) struct Traveller {
     pub(crate) sent: watch::Receiver<u32>,
     /// The relay's address that the selected pair leads to.
     pub(crate) reached: watch::Receiver<Option<SocketAddr>>,
+    /// The relay's name for the session in STUN.
+    pub(crate) ufrag: String,
     commands: Sender<Command>,
     thread: JoinHandle<()>,
 }
@@ -62,17 +64,20 @@ impl Traveller {
         let (mut state, offer) = Thread::new(way, arrived, count, reach);
         let thread = std::thread::spawn(move || state.run(&inbox));
         let person = PersonId::generate();
-        let traveller = Self { person, received, sent, reached, commands, thread };
+        let ufrag = String::new();
+        let mut traveller = Self { person, received, sent, reached, ufrag, commands, thread };
         let role = ParticipantRole::Member;
         let join = SfuRequest::Join { room, participant: person, sdp: offer, role };
         traveller.answer(relay.request(&join).await);
         traveller
     }
 
-    fn answer(&self, reply: Result<SfuReply, housecall_protocol::cluster::Refusal>) {
+    fn answer(&mut self, reply: Result<SfuReply, housecall_protocol::cluster::Refusal>) {
         let Ok(SfuReply::Answer { sdp }) = reply else {
             panic!("expected an answer, got {reply:?}");
         };
+        let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        self.ufrag = ufrag.expect("the relay names the session").to_owned();
         self.tell(Command::Answer(sdp));
     }
 
@@ -87,7 +92,7 @@ impl Traveller {
     }
 
     /// Moves to another network and tells the relay by a restart of ICE.
-    pub(crate) async fn restart(&self, relay: &Relay, room: CallId, way: Way) {
+    pub(crate) async fn restart(&mut self, relay: &Relay, room: CallId, way: Way) {
         let (reply, offer) = oneshot::channel();
         self.tell(Command::Restart(way, reply));
         let sdp = offer.await.expect("the client runs");

@@ -3,18 +3,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use housecall_protocol::cluster::{SfuReply, SfuRequest};
+use housecall_protocol::cluster::{SfuEvent, SfuReply, SfuRequest};
 use housecall_protocol::ids::{CallId, PersonId};
 use str0m::RtcError;
 
 use crate::core::{Core, RequestError};
+use crate::participant::Participant;
 use crate::relay::{About, Body, RelayId, RelayMessage};
+use crate::room::Room;
 use crate::slab::Key;
 
 impl Core {
     /// Does something for one participant. A panic in it (a bug that hostile bytes
     /// found) ends their session only: what was half done is theirs, and goes with
-    /// them. `None` after a panic.
+    /// them. Of a packet that was being passed on, it is the one who was to get it whose
+    /// session ends: their state was met, and without them it would be met again by the
+    /// next publisher's. `None` after a panic.
     pub(crate) fn guard<T>(
         &mut self,
         now: Instant,
@@ -23,12 +27,15 @@ impl Core {
     ) -> Option<T> {
         let done = catch_unwind(AssertUnwindSafe(|| step(self))).ok();
         if done.is_none() {
-            self.fail(now, key, &Failure::Panic);
+            let broken = self.serving.take().unwrap_or(key);
+            self.fail(now, broken, &Failure::Panic);
         }
         done
     }
 
-    /// Obeys a request. A panic ends the session of the participant it names.
+    /// Obeys a request. A panic ends the session of the participant it names; the room, if
+    /// it was about all of it, or about somebody who is gone by then. A join that came to
+    /// nothing concerns nobody else.
     pub(crate) fn guard_request(
         &mut self,
         now: Instant,
@@ -38,10 +45,11 @@ impl Core {
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| obey(self))) {
             return result;
         }
-        let named = participant_of(request).and_then(|(room, it)| self.find(room, it).ok());
-        match named {
-            Some(key) => self.fail(now, key, &Failure::Panic),
-            None => self.counters.panicked_sessions += 1,
+        let (room, person) = concerned(request);
+        match (person.and_then(|it| self.find(room, it).ok()), request) {
+            (Some(key), _) => self.fail(now, key, &Failure::Panic),
+            (None, SfuRequest::Join { .. }) => self.counters.panicked_sessions += 1,
+            (None, _) => self.fail_room(now, room),
         }
         Err(RequestError::Internal)
     }
@@ -60,15 +68,10 @@ impl Core {
         if catch_unwind(AssertUnwindSafe(|| take(self, message))).is_ok() {
             return;
         }
-        let ended = match about {
-            About::Participant(person) => {
-                let end = || self.fail_told(now, from, room, person);
-                catch_unwind(AssertUnwindSafe(end)).is_ok()
-            }
-            About::Room => false,
-        };
-        if !ended {
-            self.fail_room(now, room);
+        match (self.serving.take(), about) {
+            (Some(broken), _) => self.fail(now, broken, &Failure::Panic),
+            (None, About::Participant(person)) => self.fail_told(now, from, room, person),
+            (None, About::Room) => self.fail_room(now, room),
         }
     }
 
@@ -90,7 +93,8 @@ impl Core {
         self.tell(from, room, Body::Failed { person });
     }
 
-    /// Ends a room here; the other cores, its owner and those who joined here are told.
+    /// Ends a room here; the other cores, its owner and those who joined here are told. If
+    /// the bug is met again by that, it is taken out of all tables as it is.
     fn fail_room(&mut self, now: Instant, room: CallId) {
         let own =
             |key: &Key| self.participants.get(*key).is_some_and(|it| it.session.relay().is_none());
@@ -98,43 +102,67 @@ impl Core {
         tracing::error!(%room, sessions, "a bug in the relay ends a room");
         self.counters.failed_sessions += sessions;
         self.counters.panicked_sessions += sessions.max(1);
-        self.close_room(now, room);
+        if catch_unwind(AssertUnwindSafe(|| self.close_room(now, room))).is_err() {
+            self.drop_room(room);
+        }
+        // Whatever was half done may have left them wrong.
+        let members = self.rooms.values().flat_map(|room| &room.members);
+        let rest = members.filter_map(|(_, key)| self.participants.get(*key));
+        let (relayed, own): (Vec<_>, Vec<_>) = rest.partition(|it| it.session.relay().is_some());
+        self.relayed = relayed.len();
+        self.tracks = own.into_iter().map(Participant::published).sum();
+    }
+
+    /// Nobody is said goodbye to.
+    fn drop_room(&mut self, room: CallId) {
+        let Some(dropped) = self.rooms.remove(&room) else { return };
+        for (_, key) in dropped.members {
+            self.routes.remove(key);
+            self.timers.remove(key);
+            self.participants.remove(key);
+        }
+        for relay in dropped.relays {
+            self.tell(relay, room, Body::Bye);
+        }
+        self.emit(room, SfuEvent::RoomClosed);
     }
 
     /// Ends one participant whose session broke; the worker and the others go on. Of one
     /// whose session is at another core, that one is told to end it, since they would be
-    /// missed here.
+    /// missed here. When they cannot be ended by themselves, the room ends.
     pub(crate) fn fail(&mut self, now: Instant, key: Key, failure: &Failure) {
         self.counters.panicked_sessions += u64::from(matches!(failure, Failure::Panic));
         let relayed = self.participants.get(key).is_some_and(|it| it.session.relay().is_some());
         // A session counts where it is.
         self.counters.failed_sessions += u64::from(!relayed);
-        if let Some(participant) = self.participants.get(key) {
-            tracing::warn!(
-                room = %participant.room,
-                participant = %participant.person,
-                %failure,
-                "session failed"
-            );
-            let (room, person) = (participant.room, participant.person);
-            if let Some(relay) = participant.session.relay() {
-                self.tell(relay, room, Body::Failed { person });
-            }
+        let Some(participant) = self.participants.get(key) else {
+            // Gone as they were being removed; the room may still name them.
+            let names = |room: &Room| room.members.iter().any(|(_, member)| *member == key);
+            let half_done = self.rooms.iter().find(|(_, room)| names(room)).map(|(id, _)| *id);
+            half_done.into_iter().for_each(|room| self.fail_room(now, room));
+            return;
+        };
+        let (room, person) = (participant.room, participant.person);
+        tracing::warn!(%room, participant = %person, %failure, "session failed");
+        if let Some(relay) = participant.session.relay() {
+            self.tell(relay, room, Body::Failed { person });
         }
-        self.end(now, key);
+        if catch_unwind(AssertUnwindSafe(|| self.end(now, key))).is_err() {
+            self.fail_room(now, room);
+        }
     }
 }
 
-/// The participant that a request names.
-const fn participant_of(request: &SfuRequest) -> Option<(CallId, PersonId)> {
+/// What a request is about: a room, and whom of it.
+const fn concerned(request: &SfuRequest) -> (CallId, Option<PersonId>) {
     match request {
         SfuRequest::Join { room, participant, .. }
         | SfuRequest::Offer { room, participant, .. }
         | SfuRequest::SetMedia { room, participant, .. }
         | SfuRequest::SetAllowed { room, participant, .. }
         | SfuRequest::SetTiles { room, participant, .. }
-        | SfuRequest::Leave { room, participant } => Some((*room, *participant)),
-        SfuRequest::SetForwarding { .. } | SfuRequest::Close { .. } => None,
+        | SfuRequest::Leave { room, participant } => (*room, Some(*participant)),
+        SfuRequest::SetForwarding { room, .. } | SfuRequest::Close { room } => (*room, None),
     }
 }
 

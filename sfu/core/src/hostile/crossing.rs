@@ -1,6 +1,8 @@
-//! Bugs of our own, met in what cores tell each other of a room: what they are about ends,
-//! at every core, and nothing else.
+//! Bugs of our own, met in what cores tell each other of a room, or in what is done for a
+//! room: what they are about ends, at every core, and nothing else.
 
+use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use proptest::prelude::*;
 
 use super::peer::Peer;
 use crate::relay::{Body, RelayId, RelayMessage, Wish};
-use crate::{Core, CoreConfig, Input, Output};
+use crate::{Core, CoreConfig, Input, Output, RequestError};
 
 /// Where the rooms begin, and the other core.
 const HOME: usize = 0;
@@ -204,6 +206,103 @@ fn in_word_of_a_whole_room() {
     for core in [HOME, BRANCH] {
         assert_eq!(house.members(core, spared, false), BTreeSet::from(people));
         assert_eq!(house.told(core, spared, &SfuEvent::RoomClosed), 0);
+    }
+}
+
+/// Of two rooms one ends at a core, and the other is as it was.
+fn assert_only_it_is_over(house: &House, core: usize, over: CallId, spared: CallId) {
+    assert_eq!(house.told(core, over, &SfuEvent::RoomClosed), 1);
+    assert_eq!(house.cores[core].room_ids(), [spared]);
+    assert!(house.cores[1 - core].rooms_shared_with(RelayId(core)).iter().all(|it| *it != over));
+    assert_eq!(house.told(core, spared, &SfuEvent::RoomClosed), 0);
+    assert_eq!(house.members(core, spared, false).len(), 2);
+    assert_eq!(house.cores[core].participants(), 1);
+}
+
+#[test]
+fn in_forgetting_a_room() {
+    let mut house = House::new();
+    // Sooner than those who never connect are given up.
+    house.cores[BRANCH].config.room_linger = Duration::from_secs(1);
+    let (room, [_, last]) = house.room();
+    let (spared, _) = house.room();
+    house.tell(BRANCH, &SfuRequest::Leave { room, participant: last });
+    let core = &mut house.cores[BRANCH];
+    house.now += core.config.room_linger;
+    let forgot = RefCell::new(Vec::new());
+    core.forget_rooms(house.now, |_, _, room| {
+        forgot.borrow_mut().push(room);
+        panic!("a bug");
+    });
+    house.settle();
+    assert_eq!(*forgot.borrow(), [room]);
+    assert_only_it_is_over(&house, BRANCH, room, spared);
+    let Output::Timeout(next) = house.cores[BRANCH].poll(house.now) else {
+        panic!("all was put out");
+    };
+    assert!(next.is_some_and(|next| next > house.now), "nothing is left to forget");
+}
+
+#[test]
+fn in_listening_to_a_room() {
+    let mut house = House::new();
+    let (room, _) = house.room();
+    let (spared, _) = house.room();
+    let core = &mut house.cores[HOME];
+    core.lively.extend([room, spared].map(|room| Reverse((house.now, room))));
+    let listened = RefCell::new(0);
+    core.listen_again(house.now, |_, _, heard| {
+        *listened.borrow_mut() += 1;
+        assert_ne!(heard, room, "a bug");
+    });
+    house.settle();
+    assert_eq!(*listened.borrow(), 2, "the other room is listened to as well");
+    assert_only_it_is_over(&house, HOME, room, spared);
+}
+
+/// A core that has lost count of its tracks cannot remove anybody.
+fn lose_count(house: &mut House, core: usize) {
+    assert!(house.cores[core].tracks > 0);
+    house.cores[core].tracks = 0;
+}
+
+#[test]
+fn in_a_request_for_a_whole_room() {
+    let mut house = House::new();
+    let (room, _) = house.room();
+    let (spared, _) = house.room();
+    let tracks = house.cores[HOME].tracks();
+    lose_count(&mut house, HOME);
+    let close = SfuRequest::Close { room };
+    assert_eq!(house.cores[HOME].request(house.now, &close), Err(RequestError::Internal));
+    house.settle();
+    assert_only_it_is_over(&house, HOME, room, spared);
+    assert_eq!(house.cores[HOME].tracks(), tracks / 2, "they are counted anew");
+}
+
+#[test]
+fn in_ending_somebody_for_another_bug() {
+    let mut house = House::new();
+    let (room, [participant, _]) = house.room();
+    let (spared, _) = house.room();
+    lose_count(&mut house, HOME);
+    let core = &mut house.cores[HOME];
+    let key = core.find(room, participant).expect("they joined");
+    assert_eq!(core.guard(house.now, key, |_| panic!("a bug")), None::<()>);
+    house.settle();
+    assert_only_it_is_over(&house, HOME, room, spared);
+}
+
+#[test]
+fn in_closing_everything() {
+    let mut house = House::new();
+    let rooms = [house.room().0, house.room().0];
+    lose_count(&mut house, HOME);
+    house.cores[HOME].close_all(house.now);
+    house.settle();
+    assert!(house.cores[HOME].is_vacant());
+    for room in rooms {
+        assert_eq!(house.told(HOME, room, &SfuEvent::RoomClosed), 1);
     }
 }
 

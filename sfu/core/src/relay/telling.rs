@@ -18,6 +18,10 @@ impl Core {
     /// The room lives at another core as well, from now on or for long: nothing changes
     /// when that is known. `is_home`: it began there.
     pub fn link_room(&mut self, now: Instant, room: CallId, relay: RelayId, is_home: bool) {
+        self.guard_room(now, room, |core| core.link_guarded(now, room, relay, is_home));
+    }
+
+    fn link_guarded(&mut self, now: Instant, room: CallId, relay: RelayId, is_home: bool) {
         let is_new = !self.rooms.contains_key(&room);
         if is_new && self.rooms.len() >= self.config.limits.rooms {
             return;
@@ -34,10 +38,8 @@ impl Core {
             self.expire_if_deserted(now, room);
         }
         if !knew {
-            self.guard_room(now, room, |core| {
-                let roster = core.roster(now, room);
-                core.tell(relay, room, Body::Hello { roster });
-            });
+            let roster = self.roster(now, room);
+            self.tell(relay, room, Body::Hello { roster });
         }
     }
 
