@@ -182,7 +182,7 @@ struct RelayBench {
 }
 
 /// The default of the relay's `gather_us`.
-const GATHER_US: u32 = 400;
+const GATHER_US: u32 = 250;
 /// The sweep ends when the relay has used this much of its core.
 const FULL: f64 = 0.85;
 /// Or its clients this much of theirs: what is measured then is them.

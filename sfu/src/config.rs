@@ -96,7 +96,7 @@ impl Default for Config {
             bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             port_base: 8090,
             workers: 0,
-            gather_us: 400,
+            gather_us: 250,
             advertised: Vec::new(),
             tcp: true,
             max_tcp_connections: 1_000,
@@ -159,8 +159,8 @@ pub const SAMPLE: &str = r#"[sfu]
 # Worker threads. 0: one per core.
 #workers = 0
 # Microseconds from when a worker took what had come to when it looks again. A packet may
-# wait for so long; taking several together costs a third less CPU. 0: looks at once.
-#gather_us = 400
+# wait for so long; taking several together costs up to a third less CPU. 0: looks at once.
+#gather_us = 250
 # Addresses at which clients reach the media ports, for example the public one of a
 # machine behind NAT. Empty: the addresses of bind.
 #advertised = []
