@@ -13,8 +13,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-/// Sockets told of at once.
-const EVENTS: usize = 64;
+/// Sockets told of at once: few, so that what is to be sent meanwhile is not kept waiting.
+const EVENTS: usize = 8;
 /// The alarm's key; sockets have their indices.
 const ALARM: u64 = u64::MAX;
 

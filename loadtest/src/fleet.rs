@@ -18,8 +18,11 @@ use crate::media::Mark;
 use crate::peer::{Arrived, Peer};
 use crate::socket::Inbound;
 
-/// How often sessions are asked whether they are due, and orders are read.
+/// How often each session is asked whether it is due, and orders are read.
 const SWEEP: Duration = Duration::from_millis(5);
+/// Sessions asked at a time. All at once would take milliseconds, in which no stream is sent,
+/// and then all are.
+const ASKED: usize = 8;
 /// Latencies kept: every one of a small run, a bounded number of a large one.
 const MAX_LATENCIES: usize = 4_000_000;
 
@@ -120,6 +123,8 @@ struct Driver {
     /// When which stream of which client sends next.
     schedule: BinaryHeap<Reverse<(Instant, usize, usize)>>,
     next_sweep: Instant,
+    /// The first of the sessions that are asked then.
+    next_asked: usize,
     inbound: Inbound,
 }
 
@@ -167,6 +172,7 @@ impl Driver {
             },
             schedule: BinaryHeap::new(),
             next_sweep: clock(),
+            next_asked: 0,
             inbound: Inbound::new(),
         })
     }
@@ -176,11 +182,10 @@ impl Driver {
             let now = clock();
             self.send_due(now);
             if now >= self.next_sweep {
-                if self.obey(now)? {
+                if self.next_asked == 0 && self.obey(now)? {
                     return Ok(self.totals());
                 }
                 self.sweep(now);
-                self.next_sweep = now + SWEEP;
             }
             let patience = self.patience();
             let Self { doze, peers, inbound, counts, .. } = self;
@@ -258,12 +263,20 @@ impl Driver {
     }
 
     fn sweep(&mut self, now: Instant) {
-        for (index, peer) in self.peers.iter_mut().enumerate() {
+        let count = self.peers.len();
+        self.next_sweep = now + SWEEP / u32::try_from(count.div_ceil(ASKED)).unwrap_or(1).max(1);
+        let asked = self.peers.iter_mut().enumerate().skip(self.next_asked).take(ASKED);
+        for (index, peer) in asked {
             if peer.session.due <= now && !peer.session.failed {
                 let counts = &mut self.counts;
                 peer.wake(now, &mut |arrived| counts.note(index, &arrived));
             }
         }
+        self.next_asked += ASKED;
+        if self.next_asked < count {
+            return;
+        }
+        self.next_asked = 0;
         let count = |wanted: fn(&Peer) -> bool| self.peers.iter().filter(|p| wanted(p)).count();
         let (connected, failed) = (count(|p| p.session.connected), count(|p| p.session.failed));
         self.progress.connected.store(connected, Ordering::Relaxed);

@@ -37,6 +37,10 @@ pub enum Scenario {
     /// 150 one-to-one video calls, in each of which one only counts: half a core. Only run
     /// when it is named.
     Busy,
+    /// 130 groups of four, in each of which one talks and films and of the others two only
+    /// count: half a core as well, of clients that have room to spare. Only run when it is
+    /// named.
+    Groups,
 }
 
 /// Subscribers of the sweep's livestreams.
@@ -91,6 +95,7 @@ impl Scenario {
             Self::Meeting => "meeting",
             Self::Sweep => "sweep",
             Self::Busy => "busy",
+            Self::Groups => "groups",
         }
     }
 
@@ -103,6 +108,7 @@ impl Scenario {
             Self::Meeting => vec![Shape::meeting(30, 10)],
             Self::Sweep => SWEEP.map(Shape::counted_livestream).to_vec(),
             Self::Busy => vec![Shape::counted_calls(150)],
+            Self::Groups => vec![Shape::counted_groups(130)],
         }
     }
 }
@@ -132,6 +138,16 @@ impl Shape {
         let [one, other] =
             [true, false].map(|only_counts| Member { only_counts, ..Member::CAMERA });
         Self { rooms: calls, members: vec![one, other] }
+    }
+
+    fn counted_groups(groups: usize) -> Self {
+        let [counts, samples] = [true, false].map(|only_counts| Member {
+            sends_audio: false,
+            camera: &[],
+            only_counts,
+            ..Member::CAMERA
+        });
+        Self { rooms: groups, members: vec![Member::CAMERA, counts, samples, counts] }
     }
 
     pub fn audio(speakers: usize, listeners: usize) -> Self {
