@@ -4,7 +4,7 @@ use crate::link::{Loss, Path, Tally};
 use crate::peers::Peers;
 use crate::record::{Record, bottleneck};
 use crate::rig::{MS, Rig};
-use crate::transfer::Transfer;
+use crate::transfer::{Kind, Transfer};
 
 /// A minute of a call.
 #[derive(Clone, Copy)]
@@ -15,7 +15,7 @@ pub(crate) struct Script {
     prepare: fn(&mut Path),
     /// At the start of each second.
     change: fn(u64, &mut Path),
-    transfer_at_s: Option<u64>,
+    transfer: Option<Kind>,
     /// From here on the link's use is measured, and up to there.
     judged_s: (f64, f64),
     /// The recovery from here is measured.
@@ -31,7 +31,7 @@ const STEADY: Script = Script {
     rtt_ms: 50,
     prepare: |_| {},
     change: |_, _| {},
-    transfer_at_s: None,
+    transfer: None,
     judged_s: (20.0, 60.0),
     recovers_from_s: 0.0,
 };
@@ -91,13 +91,17 @@ pub(crate) const ALL: &[Script] = &[
         recovers_from_s: 50.2,
         ..STEADY
     },
-    Script {
-        name: "beside a file transfer from 10 s on",
-        transfer_at_s: Some(10),
-        judged_s: (20.0, 60.0),
-        ..STEADY
-    },
+    Script { name: "beside a file transfer (Reno) from 10 s on", ..beside(Kind::Reno) },
+    Script { name: "the same (CUBIC)", ..beside(Kind::Cubic) },
+    Script { name: "the same (BBR)", ..beside(Kind::Bbr) },
 ];
+
+/// When a file transfer begins.
+const TRANSFER_AT_S: u64 = 10;
+
+const fn beside(transfer: Kind) -> Script {
+    Script { transfer: Some(transfer), ..STEADY }
+}
 
 /// What a minute brought.
 pub(crate) struct Outcome {
@@ -112,7 +116,7 @@ impl Outcome {
     pub(crate) fn used(&self) -> String {
         let (from, to) = self.script.judged_s;
         let all = self.record.used(from, to);
-        if self.script.transfer_at_s.is_none() {
+        if self.script.transfer.is_none() {
             return format!("{:.0}%", 100.0 * all);
         }
         let share = self.record.aim(from, to);
@@ -128,7 +132,7 @@ impl Outcome {
     /// Part of the packets that the queue had no room for.
     pub(crate) fn dropped(&self) -> String {
         let dropped = self.tally.overflowed as f64 / self.tally.sent as f64;
-        debug_assert!(self.transfer_bytes == 0 || self.script.transfer_at_s.is_some());
+        debug_assert!(self.transfer_bytes == 0 || self.script.transfer.is_some());
         format!("{:.1}%", 100.0 * dropped)
     }
 
@@ -152,8 +156,10 @@ pub(crate) fn run_ours(script: &Script) -> Outcome {
     let mut rig = Rig::new(down, up, SEED);
     for second in 0..SECONDS {
         (script.change)(second, &mut rig.down.path);
-        if script.transfer_at_s == Some(second) {
-            rig.transfer_begins();
+        if let Some(kind) = script.transfer
+            && second == TRANSFER_AT_S
+        {
+            rig.transfer_begins(kind);
         }
         rig.run(1);
     }
@@ -170,8 +176,10 @@ pub(crate) fn run_theirs(script: &Script) -> Outcome {
     let mut peers = Peers::connected(down, up, SEED, true);
     for second in 0..SECONDS {
         (script.change)(second, &mut peers.down.path);
-        if script.transfer_at_s == Some(second) {
-            peers.transfer = Some(Transfer::new(up, SEED));
+        if let Some(kind) = script.transfer
+            && second == TRANSFER_AT_S
+        {
+            peers.transfer = Some(Transfer::new(kind, up, SEED));
         }
         peers.run(1);
     }

@@ -32,6 +32,9 @@ const CONTESTED_PACKETS: f64 = 0.53;
 /// But at most this part of itself a second: many of ours who take each other for others
 /// then leave the queue empty after a step back, and know better.
 const CONTESTED_GROWTH: f64 = 0.08;
+/// And at least this part: where much fits on the path, CUBIC does not grow by packets, but
+/// back to where it was within seconds.
+const CONTESTED_LEAST_GROWTH: f64 = 0.04;
 /// Theirs are as large as a path allows.
 const THEIR_PACKET_BITS: f64 = 1_500.0 * 8.0;
 const PACKET_BITS: f64 = 1_200.0 * 8.0;
@@ -210,7 +213,10 @@ impl Aimd {
         let seconds = elapsed_us.min(1_000_000) as f64 / 1e6;
         let grown = if evidence.contested {
             self.rate_bps
-                + seconds * contested_bps(evidence.rtt_us).min(CONTESTED_GROWTH * self.rate_bps)
+                + seconds
+                    * contested_bps(evidence.rtt_us)
+                        .max(CONTESTED_LEAST_GROWTH * self.rate_bps)
+                        .min(CONTESTED_GROWTH * self.rate_bps)
         } else if self.capacity.mean_bps.is_some() {
             self.rate_bps + seconds * self.additive_bps(evidence.rtt_us)
         } else {

@@ -1,6 +1,7 @@
 //! The bandwidth estimator against links whose rate is known: a sender, a path
 //! each way, feedback as browsers send it, and nothing else.
 
+mod others;
 mod paths;
 mod record;
 mod rig;

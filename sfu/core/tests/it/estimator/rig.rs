@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use housecall_sfu_core::congestion::{Config, Estimator, Pacer, Payload};
 
 use super::record::{Record, bottleneck};
-use super::transfer::Transfer;
+use super::transfer::{Kind, Transfer};
 use crate::link::{Link, Path, Random};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
@@ -118,6 +118,8 @@ pub(super) struct Flow {
     next_audio: Instant,
     sent: u64,
     pub(super) sent_bytes: usize,
+    pub(super) voice_sent: u64,
+    pub(super) voice_received: u64,
     receiver: Receiver,
     random: Random,
     pub(super) estimate_sum: f64,
@@ -141,6 +143,8 @@ impl Flow {
             next_audio: now,
             sent: 0,
             sent_bytes: 0,
+            voice_sent: 0,
+            voice_received: 0,
             receiver: Receiver {
                 base: 0,
                 lowest: None,
@@ -195,14 +199,14 @@ impl Flow {
         &mut self,
         now: Instant,
         link: &mut Link<Packet>,
-        own: usize,
+        own: Owner,
         bytes: usize,
         payload: Payload,
     ) {
         let seq = self.estimator.on_sent(now, bytes, payload);
         assert_eq!(seq, self.sent as u16);
         self.pacer.on_sent(now, bytes);
-        link.send(now, bytes + BELOW_RTP_BYTES, (Owner::Flow(own), self.sent));
+        link.send(now, bytes + BELOW_RTP_BYTES, (own, self.sent));
         self.sent += 1;
         self.sent_bytes += bytes;
     }
@@ -217,7 +221,8 @@ impl Flow {
         }
         while self.next_audio <= now {
             self.next_audio += AUDIO;
-            self.send(now, link, own, AUDIO_BYTES, Payload::Media);
+            self.voice_sent += 1;
+            self.send(now, link, Owner::Voice(own), AUDIO_BYTES, Payload::Media);
         }
         while self.next_frame <= now {
             self.next_frame += FRAME;
@@ -233,7 +238,7 @@ impl Flow {
                     }
                     None => (probe.packet_bytes, Payload::Padding),
                 };
-                self.send(now, link, own, bytes, payload);
+                self.send(now, link, Owner::Flow(own), bytes, payload);
                 left = left.saturating_sub(bytes);
             }
         }
@@ -242,7 +247,7 @@ impl Flow {
             && let Some(bytes) = self.queue.pop_front()
         {
             self.queued_bytes -= bytes;
-            self.send(now, link, own, bytes, Payload::Media);
+            self.send(now, link, Owner::Flow(own), bytes, Payload::Media);
         }
     }
 }
@@ -253,6 +258,8 @@ type Packet = (Owner, u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Owner {
     Flow(usize),
+    /// The same, but voice.
+    Voice(usize),
     Transfer,
 }
 
@@ -322,8 +329,9 @@ impl Rig {
         self.step_transfer(now);
         while let Some((at, (owner, seq))) = self.down.receive(now) {
             match owner {
-                Owner::Flow(flow) => {
-                    let flow = &mut self.flows[flow];
+                Owner::Flow(index) | Owner::Voice(index) => {
+                    let flow = &mut self.flows[index];
+                    flow.voice_received += u64::from(matches!(owner, Owner::Voice(_)));
                     flow.receiver.receive(flow.started, at, seq);
                 }
                 Owner::Transfer => {
@@ -356,8 +364,8 @@ impl Rig {
         self.flows[0].receiver.does = FarEnd::Runs;
     }
 
-    pub(super) fn transfer_begins(&mut self) {
-        self.transfer = Some(Transfer::new(self.up.path, self.random.next()));
+    pub(super) fn transfer_begins(&mut self, kind: Kind) {
+        self.transfer = Some(Transfer::new(kind, self.up.path, self.random.next()));
     }
 
     fn step_transfer(&mut self, now: Instant) {

@@ -1,6 +1,7 @@
 //! Several flows, and file transfers, over one bottleneck.
 
 use super::rig::Rig;
+use super::transfer::Kind;
 
 /// Jain's index: 1 when all have the same, 1/n when one has all.
 fn fairness(shares: &[f64]) -> f64 {
@@ -58,7 +59,7 @@ fn many_of_ours_hardly_ever_take_each_other_for_others() {
 fn beside_a_transfer(rate_bps: u64, rtt_ms: u32, seed: u64) -> (Rig, String) {
     let mut rig = Rig::over(rate_bps, rtt_ms, seed);
     rig.run(10);
-    rig.transfer_begins();
+    rig.transfer_begins(Kind::Reno);
     rig.run(60);
     let story = rig.record.trace(9.0, 70.0);
     rig.transfer = None;
@@ -113,7 +114,7 @@ fn two_flows_beside_a_file_transfer_have_a_share_each() {
         rig.run(10);
         rig.join();
         rig.run(20);
-        rig.transfer_begins();
+        rig.transfer_begins(Kind::Reno);
         rig.run(20);
         rig.flows.iter_mut().for_each(|flow| {
             flow.take_mean_bps();
