@@ -46,8 +46,8 @@ fn six_of_ours_wait_ms(seed: u64) -> f64 {
     rig.record.wait_ms(80.0, 200.0, 0.5)
 }
 
-/// Of sixty links three stay full: everybody on them answers loss because everybody else
-/// seems to.
+/// Of the first sixty links three stay full: who joined a full queue took its wait for the
+/// way, and what it drops for what the link loses at any rate (docs/congestion.md).
 #[test]
 fn many_of_ours_hardly_ever_take_each_other_for_others() {
     let waits: Vec<_> = (1..=20).map(six_of_ours_wait_ms).collect();
