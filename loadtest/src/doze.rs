@@ -1,7 +1,7 @@
 //! Sleeping until a socket can be read or a moment has come, to the microsecond.
 //!
 //! `epoll` alone counts milliseconds: then the streams of all clients would be sent in
-//! bunches at each tick, and what serves them would be woken a thousand times a second
+//! bunches at each tick, and what serves them would be woken twice in a millisecond
 //! where real clients, each by a clock of its own, wake it for nearly every frame.
 
 use std::io;

@@ -24,7 +24,7 @@ pub struct Config {
     pub advertised: Vec<IpAddr>,
     /// Microseconds from when a worker took what had come to when it looks again, so that it
     /// takes packets together; the first one after a silence does not wait. 0: it looks
-    /// at once.
+    /// at once. Taken as 10,000 when more.
     pub gather_us: u32,
     /// Whether clients may come by TCP, too, where their network lets no UDP through.
     pub tcp: bool,
@@ -159,7 +159,8 @@ pub const SAMPLE: &str = r#"[sfu]
 # Worker threads. 0: one per core.
 #workers = 0
 # Microseconds from when a worker took what had come to when it looks again. A packet may
-# wait for so long; taking several together costs up to a third less CPU. 0: looks at once.
+# wait for so long; taking several together costs up to a third less CPU. 0: looks at once;
+# 10000 at most.
 #gather_us = 250
 # Addresses at which clients reach the media ports, for example the public one of a
 # machine behind NAT. Empty: the addresses of bind.

@@ -30,6 +30,8 @@ use crate::placement::{Closed, Place, Placement};
 use crate::tcp;
 use crate::worker::{Answered, Command, Parts, Told, Worker};
 
+/// A worker that rests longer hears no orders meanwhile, and what comes overflows its socket.
+const MAX_GATHER: Duration = Duration::from_millis(10);
 /// Events that may wait to be published, for all workers together.
 const EVENT_QUEUE: usize = 4096;
 /// The queue group in which relays share the requests for a place.
@@ -113,7 +115,7 @@ fn open(context: &Context, config: &Config) -> Result<Opened, StartError> {
             events: events.clone(),
             metrics: metrics.clone(),
             queue: config.request_queue,
-            gather: Duration::from_micros(config.gather_us.into()),
+            gather: Duration::from_micros(config.gather_us.into()).min(MAX_GATHER),
         };
         let (worker, thread) = Worker::spawn(parts).map_err(StartError::Thread)?;
         tracing::info!(worker = index, port, "media sockets open");
